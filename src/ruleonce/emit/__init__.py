@@ -1,0 +1,1 @@
+"""One pure function a language: a program goes in, text comes out."""

@@ -1,0 +1,37 @@
+"""Names for the values of a program, so that emitted code reads like the rule it came from."""
+
+import re
+
+from ..language.graph import Node
+from ..language.program import Program
+
+
+def identifier(name: str) -> str:
+    """A name that every language takes: ASCII letters, digits and underscores."""
+    plain = re.sub(r"\W", lambda m: f"u{ord(m[0]):04x}", name.strip("<>"), flags=re.ASCII)
+    return plain if plain[:1].isalpha() else f"x{plain}"
+
+
+def node_names(program: Program, nodes: tuple[Node, ...]) -> dict[Node, str]:
+    """A name for each of `nodes`: the argument's, the author's (`m_new` where `m` is an argument),
+    or else the operation's with a number.
+    """
+    taken = {identifier(name) for name in (*program.tensors, *program.step_inputs)}
+    results = {node: f"{name}_new" for name, node in program.outputs.items()}
+    names: dict[Node, str] = {}
+    for node in nodes:
+        if node.name is not None:
+            names[node] = identifier(node.name)
+        elif node.op is not None:
+            wanted = identifier(results.get(node) or program.names.get(node) or node.op.name)
+            names[node] = _free(wanted, taken, numbered=wanted == node.op.name)
+            taken.add(names[node])
+    return names
+
+
+def _free(wanted: str, taken: set[str], *, numbered: bool) -> str:
+    name, count = (f"{wanted}_1", 1) if numbered else (wanted, 0)
+    while name in taken:
+        count += 1
+        name = f"{wanted}_{count}"
+    return name

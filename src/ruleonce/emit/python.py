@@ -1,0 +1,63 @@
+"""The host part of a program as a Python function: what is done once a step, in float64.
+
+Python's own operators do it, so that `beta**t` has the bits that the rule has when it is called as
+a plain function (NumPy's power differs in the last one).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any  # what exec fills
+
+from ..language.graph import Node, in_order
+from ..language.ops import OPS
+from ..language.program import Program
+from .names import identifier, node_names
+
+HostFunction = Callable[..., tuple[float, ...]]
+
+# Operators are written as such. The rest are called: `~` of a Python bool is not its negation.
+_CALLED = {"not"}
+_NAMESPACE: Mapping[str, Any] = {
+    "inf": math.inf,
+    "nan": math.nan,
+    **{f"{name}_": op.number for name, op in OPS.items()},
+}
+
+
+def emit(program: Program) -> str:
+    """A function of the step's inputs that returns the new scalar state, then `program.host`."""
+    results = (*program.scalars.values(), *program.host)
+    nodes = in_order(results)
+    names = node_names(program, nodes)
+
+    def spelled(node: Node) -> str:
+        return names[node] if node in names else f"({node.value!r})"  # (-1.0) ** t
+
+    lines = [f"    {names[n]} = {_call(n, *map(spelled, n.args))}" for n in nodes if n.op]
+    arguments = ", ".join(map(identifier, program.step_inputs))
+    returned = "".join(f"{spelled(node)}, " for node in results)
+    return "\n".join(
+        [
+            f"def {identifier(program.name)}_host({arguments}):",
+            *lines,
+            f"    return ({returned.rstrip()})",
+            "",
+        ]
+    )
+
+
+def load(source: str) -> HostFunction:
+    """The function that `emit` wrote."""
+    namespace = dict(_NAMESPACE)
+    exec(compile(source, "<host part>", "exec"), namespace)  # noqa: S102  (our own text)
+    function: HostFunction = next(v for k, v in namespace.items() if k.endswith("_host"))
+    return function
+
+
+def _call(node: Node, *operands: str) -> str:
+    assert node.op is not None  # noqa: S101
+    op = node.op
+    is_operator = op.text[0] == "(" and op.name not in _CALLED
+    if is_operator:
+        return op.text.format(*operands)[1:-1]
+    return f"{op.name}_({', '.join(operands)})"

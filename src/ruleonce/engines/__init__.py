@@ -1,0 +1,101 @@
+"""How a program runs: an engine is a module with one function, `launch`, imported when it is asked for.
+
+A front end makes one launch for all tensors of equal formats, and each step calls `prepare` on
+every launch, then `run` on every launch. All that can fail happens in `prepare`, so a step that is
+refused has written nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol  # arrays of any dtype
+
+import numpy as np
+
+from ..errors import EngineError, HyperparameterError
+from ..formats import Format, computed_in
+from ..language.hyperparameters import nearest
+from ..language.program import Program
+from ..language.rule import Rule
+from .memory import Regions
+
+Array = np.ndarray[Any, Any]
+Inputs = Sequence[tuple[float, ...]]
+
+# Each engine with the library that it needs, the preferred one first.
+NEEDS: Mapping[str, str] = {"cpu": "llvmlite", "reference": "numpy"}
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What a launch does: one rule over tensors of equal formats.
+
+    switches  the static hyperparameters
+    formats   tensor name -> how it lies in memory
+    tensors   for each parameter: the weights, then its state tensors
+    groups    for each parameter: which row of the inputs belongs to it
+    regions   the memory of every tensor of the optimizer, other launches' among it
+    """
+
+    rule: Rule
+    switches: Mapping[str, bool]
+    formats: Mapping[str, Format]
+    tensors: Sequence[tuple[Array, ...]]
+    groups: Sequence[int]
+    regions: Regions
+
+    @property
+    def program(self) -> Program:
+        """The rule for these switches."""
+        return self.rule.program(**self.switches)
+
+    @cached_property
+    def computed(self) -> Format:
+        """The precision of its arithmetic."""
+        return computed_in(self.formats.values())
+
+
+    def no_numbers(self, inputs: tuple[float, ...], error: Exception) -> HyperparameterError:
+        """The error for numbers that the host part of the rule cannot be computed from."""
+        given = zip(self.program.step_inputs, inputs, strict=True)
+        return HyperparameterError(
+            f"{self.program.name}: its numbers cannot be computed from "
+            f"{', '.join(f'{name}={value!r}' for name, value in given)}: {error}."
+        )
+
+
+class Launch(Protocol):
+    """Some work, ready to be done again and again."""
+
+    def prepare(self, gradients: Sequence[Array], inputs: Inputs) -> dict[int, tuple[float, ...]]:
+        """Check and compute all that can fail; write nothing.
+
+        gradients  one a parameter, of its shape and of the format in `Work.formats`
+        inputs     for each group, the values of `Program.step_inputs`
+        returns    group -> the new values of the rule's scalar state
+        """
+
+    def run(self) -> None:
+        """Write the step that was prepared."""
+
+
+class Engine(Protocol):
+    """A module that runs programs."""
+
+    def launch(self, work: Work) -> Launch:
+        """Get ready to do some work."""
+
+
+def load(name: str) -> Engine:
+    """The engine called `name`, imported now; "auto" is the fastest that is installed.
+
+    Raises EngineError for a name that no engine has, MissingLibraryError if its library is missing.
+    """
+    if name == "auto":
+        name = next(engine for engine, library in NEEDS.items() if find_spec(library))
+    if name not in NEEDS:
+        raise EngineError(f"there is no engine {name!r}{nearest(name, ['auto', *NEEDS])}")
+    engine: Engine = import_module(f".{name}", __name__)  # type: ignore[assignment]  # a module
+    return engine

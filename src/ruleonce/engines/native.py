@@ -1,0 +1,114 @@
+"""LLVM IR to native code, in memory, through llvmlite."""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from threading import Lock
+from typing import Any  # llvmlite has no type information
+
+from ..errors import MissingLibraryError
+from .libm import addresses
+
+try:
+    import llvmlite.binding as llvm
+except ImportError as missing:
+    raise MissingLibraryError(
+        "the cpu engine needs llvmlite, which is not installed here:\n"
+        "  pip install llvmlite\n"
+        "Everything else works without it; engine='reference' is the slow, plain choice."
+    ) from missing
+
+_ARGUMENTS = (ctypes.c_void_p, *[ctypes.c_int64] * 4)
+_KEPT = 256  # kernels; each holds about 100 kB
+
+_compiling = Lock()
+# A child made while another thread compiles would find LLVM's locks held for ever: fork waits.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_compiling.acquire,
+        after_in_parent=_compiling.release,
+        after_in_child=_compiling.release,
+    )
+
+
+@dataclass(frozen=True)
+class Native:
+    """A compiled kernel: (table, first row, its begin, last row, its end) -> None.
+
+    source     the IR that it was compiled from, before optimization
+    call       runs it with the GIL released, for large work
+    call_held  runs it with the GIL held: for small work, releasing it costs more than the work
+    """
+
+    source: str
+    call: Any
+    call_held: Any
+    _engine: Any  # owns the machine code
+
+
+def compile_ir(source: str, name: str) -> Native:
+    """Compile `source`; equal source is compiled once for the whole process."""
+    with _compiling:
+        return _compile(source, name)
+
+
+@lru_cache(maxsize=_KEPT)
+def _compile(source: str, name: str) -> Native:
+    machine = _machine()
+    module = _optimized(source, machine)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    address = engine.get_function_address(name)
+    return Native(
+        source=source,
+        call=ctypes.CFUNCTYPE(None, *_ARGUMENTS)(address),
+        call_held=ctypes.PYFUNCTYPE(None, *_ARGUMENTS)(address),
+        _engine=engine,
+    )
+
+
+def assembly(source: str) -> str:
+    """The assembly of this machine for `source`."""
+    with _compiling:
+        machine = _machine()
+        text: str = machine.emit_assembly(_optimized(source, machine))
+        return text
+
+
+def processor() -> tuple[str, tuple[str, ...]]:
+    """The processor as LLVM calls it, and the features that it has."""
+    _initialized()
+    return llvm.get_host_cpu_name(), tuple(
+        sorted(name for name, has in llvm.get_host_cpu_features().items() if has)
+    )
+
+
+def _optimized(source: str, machine: Any) -> Any:
+    module = llvm.parse_assembly(source)
+    module.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = True
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def _machine() -> Any:
+    # A new one each time: the execution engine takes it over and frees it.
+    _initialized()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+@cache
+def _initialized() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    for name, address in addresses():
+        llvm.add_symbol(name, address)

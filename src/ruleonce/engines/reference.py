@@ -1,0 +1,61 @@
+"""The reference engine: the plain rule, called on NumPy arrays.
+
+It is the meaning of a rule, and what the other engines are tested against. It traces nothing that
+the plain call does not, compiles nothing, and takes its time.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..formats import stored
+from . import Array, Inputs, Work
+
+
+class ReferenceLaunch:
+    """Some work, done by calling the rule."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._results: list[tuple[Array, Array]] = []
+
+    def prepare(self, gradients: Sequence[Array], inputs: Inputs) -> dict[int, tuple[float, ...]]:
+        """Compute every new value; write none."""
+        work = self._work
+        self._results = []
+        scalars: dict[int, tuple[float, ...]] = {}
+        for tensors, gradient, group in zip(work.tensors, gradients, work.groups, strict=True):
+            scalars[group] = self._one(tensors, gradient, inputs[group])
+        return scalars
+
+    def run(self) -> None:
+        """Write what was computed."""
+        for array, result in self._results:
+            array[...] = result
+        self._results = []
+
+    def _one(
+        self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        work, schema = self._work, self._work.rule.schema
+        dtype = work.computed.dtype
+        weights, *state = tensors
+        values: dict[str, object] = dict(zip(schema.step_inputs, inputs, strict=True))
+        for name, array in zip(schema.tensors, (weights, gradient, *state), strict=True):
+            values[name] = array.astype(dtype)
+        keywords = {name: values[name] for name in schema.numbers} | dict(work.switches)
+        with np.errstate(all="ignore"):  # a kernel says nothing of an overflow either
+            try:
+                returned = work.rule(*(values[name] for name in schema.positional), **keywords)
+            except ArithmeticError as error:
+                raise work.no_numbers(inputs, error) from error
+            new = dict(zip(schema.returns, returned, strict=True))
+            for name, array in zip((schema.weights, *schema.state), tensors, strict=True):
+                value = np.broadcast_to(np.asarray(new[name], dtype), array.shape)
+                self._results.append((array, stored(value, work.formats[name])))
+        return tuple(float(new[name]) for name in schema.scalars)
+
+
+def launch(work: Work) -> ReferenceLaunch:
+    """Get ready to do some work."""
+    return ReferenceLaunch(work)

@@ -1,0 +1,47 @@
+"""Every exception that ruleonce raises on purpose.
+
+Each is also the builtin that a caller would catch, so `except ValueError` works for someone who
+has never heard of this file.
+"""
+
+
+class RuleonceError(Exception):
+    """The base of every error below."""
+
+
+class RuleError(RuleonceError, TypeError):
+    """A rule is written in a way that the language cannot hold; the message says what to write."""
+
+
+class HyperparameterError(RuleonceError, ValueError):
+    """A hyperparameter has a value that it cannot have, or leads to one."""
+
+
+class UnknownNameError(HyperparameterError, TypeError, KeyError):
+    """A name that the rule does not have; the message names the nearest one that it has."""
+
+    __str__ = Exception.__str__  # KeyError's would print the message in quotes
+
+
+class TensorError(RuleonceError, ValueError):
+    """A tensor or gradient that cannot be used: its shape, its layout, its place in memory."""
+
+
+class TensorTypeError(TensorError, TypeError):
+    """A tensor or gradient of a type or dtype that cannot be used."""
+
+
+class StructureError(TensorError):
+    """Gradients whose nesting or names differ from those of the parameters."""
+
+
+class EngineError(RuleonceError, ValueError):
+    """An engine, or a number of threads, that does not exist."""
+
+
+class CheckpointError(RuleonceError, ValueError):
+    """A saved file that does not fit the optimizer that loads it."""
+
+
+class MissingLibraryError(RuleonceError, ImportError):
+    """An optional library is not installed; the message holds the command that installs it."""

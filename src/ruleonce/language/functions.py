@@ -1,0 +1,122 @@
+"""The functions of the language, for symbols, Python's numbers and arrays of any library.
+
+In a rule they are traced. On NumPy, torch and JAX arrays they compute at once, so a rule is also
+an ordinary function.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any  # numbers, symbols, arrays of any library: what comes in decides what goes out
+
+from . import ops
+from .ops import Op
+from .trace import Symbol, record
+
+__all__ = (
+    "abs",
+    "cbrt",
+    "clip",
+    "exp",
+    "log",
+    "maximum",
+    "minimum",
+    "power",
+    "sign",
+    "sqrt",
+    "square",
+    "tanh",
+    "where",
+)
+
+
+def sqrt(x: Any) -> Any:
+    """The square root; nan below 0."""
+    return _apply(ops.SQRT, x)
+
+
+def abs(x: Any) -> Any:  # noqa: A001  (Python's abs works in a rule as well)
+    """The magnitude."""
+    return _apply(ops.ABS, x)
+
+
+def sign(x: Any) -> Any:
+    """1 above 0, -1 below, 0.0 at 0.0 and -0.0, nan at nan."""
+    return _apply(ops.SIGN, x)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger one; nan if either is nan; y where they are equal (so for 0.0 and -0.0)."""
+    return _apply(ops.MAXIMUM, x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller one; nan if either is nan; y where they are equal (so for 0.0 and -0.0)."""
+    return _apply(ops.MINIMUM, x, y)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, y elsewhere. Both are computed."""
+    return _apply(ops.WHERE, condition, x, y)
+
+
+def exp(x: Any) -> Any:
+    """e to the power x."""
+    return _apply(ops.EXP, x)
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm; -inf at 0, nan below."""
+    return _apply(ops.LOG, x)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return _apply(ops.TANH, x)
+
+
+def cbrt(x: Any) -> Any:
+    """The cube root, negative for a negative x."""
+    return _apply(ops.CBRT, x)
+
+
+def power(x: Any, y: Any) -> Any:
+    """x to the power y, as `x**y`."""
+    return x**y
+
+
+def square(x: Any) -> Any:
+    """X times x."""
+    return x * x
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """X where it lies between low and high, and the nearer of the two elsewhere; nan stays nan."""
+    return minimum(maximum(x, low), high)
+
+
+def positive(x: Any) -> Any:
+    """X itself, as `+x`."""
+    return +x
+
+
+def reciprocal(x: Any) -> Any:
+    """1 / x."""
+    return 1.0 / x
+
+
+def _apply(op: Op, *operands: Any) -> Any:
+    if any(isinstance(operand, Symbol) for operand in operands):
+        return record(op, *operands)
+    if all(isinstance(operand, (int, float)) for operand in operands):
+        return op.number(*operands)
+    return op.array(_library(operands), *operands)
+
+
+def _library(operands: tuple[Any, ...]) -> ModuleType:
+    """The module that holds the functions for these arrays. It is loaded, or they could not be."""
+    roots = {type(operand).__module__.partition(".")[0] for operand in operands}
+    if "torch" in roots:
+        return sys.modules["torch"]
+    if roots & {"jax", "jaxlib"}:
+        return sys.modules["jax.numpy"]
+    return sys.modules["numpy"]

@@ -1,0 +1,143 @@
+"""Node and Graph: what a rule computes, as frozen records that print as mathematics.
+
+Nodes are compared by identity. A graph keeps one node for equal work, so a sub-expression that a
+rule writes twice is computed once, and it folds operations on constants.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any  # the values of nodes are numbers, or arrays of any library
+
+from . import ops
+from .ops import Op
+
+Number = float | int | bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One value in a rule: a constant, an input, or an operation on earlier values.
+
+    rate   how often the value changes: "step" is one number a step (hyperparameters, `t`, and what
+           is built from them alone), "element" is one number for each element of a tensor.
+           The split into host and device work is the act of reading this field.
+    kind   "number" or "truth"
+    """
+
+    op: Op | None = None  # None for a leaf
+    args: tuple["Node", ...] = ()
+    name: str | None = None  # of an input
+    value: Number | None = None  # of a constant
+    rate: str = "step"
+    kind: str = "number"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether its value is known when the rule is traced."""
+        return self.value is not None
+
+    def __repr__(self) -> str:
+        if self.op is None:
+            return self.name if self.name is not None else repr(self.value)
+        return self.op.text.format(*map(repr, self.args))
+
+
+class Graph:
+    """The nodes of one rule, equal nodes shared.
+
+    in_place   whether the rule wrote `w += ...` or the like on a tensor. Traced, that is `w = w +
+               ...`; on a NumPy array it would change the caller's own.
+    """
+
+    def __init__(self) -> None:
+        self.in_place = False
+        self._nodes: dict[tuple[object, ...], Node] = {}
+
+    def constant(self, value: Number) -> Node:
+        """The node of a number. -0.0, 0.0, 0 and False are four different constants."""
+        key = ("constant", type(value), repr(value))
+        kind = "truth" if isinstance(value, bool) else "number"
+        return self._nodes.setdefault(key, Node(value=value, kind=kind))
+
+    def input(self, name: str, rate: str) -> Node:
+        """The node of an argument of the rule."""
+        return self._nodes.setdefault(("input", name), Node(name=name, rate=rate))
+
+    def apply(self, op: Op, *args: Node) -> Node:
+        """The node of `op` on earlier nodes: folded if they are all constant, shared if it exists.
+
+        Folding uses Python's own arithmetic, and only where no element is involved: a constant
+        that meets a tensor is rounded to the tensor's precision first, so it is left in place.
+        """
+        if all(arg.is_constant for arg in args):
+            return self.constant(op.number(*(arg.value for arg in args)))
+        if same := _unchanged(op, args):
+            return same
+        rate = "element" if any(arg.rate == "element" for arg in args) else "step"
+        node = Node(op=op, args=args, rate=rate, kind=op.gives)
+        return self._nodes.setdefault((op, *args), node)
+
+
+def _unchanged(op: Op, args: tuple[Node, ...]) -> Node | None:
+    """The operand that `op` gives back bit for bit, if there is one: x * 1, x / 1, where(c, x, x).
+
+    x + 0 is not among them: it turns -0.0 into 0.0.
+    """
+    if op is ops.WHERE:
+        condition, x, y = args
+        if condition.is_constant:
+            return x if condition.value else y
+        return x if x is y else None
+    if op in (ops.MUL, ops.DIV) and args[1].value == 1 and args[0].rate == "element":
+        return args[0]
+    if op is ops.MUL and args[0].value == 1 and args[1].rate == "element":
+        return args[1]
+    return None
+
+
+def in_order(outputs: Iterable[Node]) -> tuple[Node, ...]:
+    """Every node that the outputs need, each after its operands; the order is always the same."""
+    return tuple(dict.fromkeys(node for output in outputs for node in _walk(output)))
+
+
+def _walk(output: Node) -> Iterator[Node]:
+    # A stack of iterators rather than recursion: a loop of a thousand lines is a deep graph.
+    seen: set[Node] = set()
+    stack: list[tuple[Node, Iterator[Node]]] = [(output, iter(output.args))]
+    while stack:
+        node, args = stack[-1]
+        unseen = next((arg for arg in args if arg not in seen), None)
+        if unseen is not None:
+            stack.append((unseen, iter(unseen.args)))
+        else:
+            stack.pop()
+            if node not in seen:
+                seen.add(node)
+                yield node
+
+
+def evaluate(
+    outputs: Iterable[Node],
+    inputs: Mapping[str, Any],
+    xp: Any,
+    rounded: Callable[[Any], Any],
+) -> list[Any]:
+    """The values of `outputs` on arrays, one operation after another.
+
+    inputs    name -> array, or a number for what changes once a step
+    xp        the library of the arrays
+    rounded   a step's number as the tensors hold it: applied where one meets an element
+    """
+    outputs = list(outputs)
+    values: dict[Node, Any] = {}
+    for node in in_order(outputs):
+        if node.op is None:
+            values[node] = inputs[node.name] if node.name is not None else node.value
+        elif node.rate == "step":
+            values[node] = node.op.number(*(values[arg] for arg in node.args))
+        else:
+            operands = (
+                rounded(values[arg]) if arg.rate == "step" else values[arg] for arg in node.args
+            )
+            values[node] = node.op.array(xp, *operands)
+    return [values[output] for output in outputs]

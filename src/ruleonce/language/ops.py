@@ -1,0 +1,149 @@
+"""The vocabulary: each operation, its arity, and what it means.
+
+An operation has two meanings. `number` is for Python's own numbers: it is how the host part of a
+program is evaluated, and it never raises where NumPy would give inf or nan, except for the
+operators, which are Python's. `array` is for arrays and takes the library that they belong to
+(NumPy, torch, jax.numpy) as its first argument. Where NumPy leaves a case open, the decision stands
+here, once, and every engine follows it.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any  # a meaning takes numbers, or arrays of any library
+
+Meaning = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One operation of the language.
+
+    number     its meaning on Python numbers
+    array      its meaning on arrays: the array library, then the operands
+    text       how it prints in mathematics, one `{}` an operand
+    gives      "number" or "truth" (the answer of a comparison)
+    takes      what each operand must be, "number" or "truth"
+    exact      correctly rounded: every engine gives the same bits. The others have a tolerance.
+    per_step   defined only for numbers that change once a step, never for tensors
+    """
+
+    name: str
+    number: Meaning
+    array: Meaning
+    text: str
+    takes: tuple[str, ...] = ("number", "number")
+    gives: str = "number"
+    exact: bool = True
+    per_step: bool = False
+
+    @property
+    def arity(self) -> int:
+        """How many operands it takes."""
+        return len(self.takes)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _total(function: Callable[[float], float], *, pole: float = math.nan) -> Meaning:
+    """`function` as NumPy has it: nan outside its domain, `pole` at 0, inf when it overflows."""
+
+    def meaning(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return math.inf
+        except ValueError:
+            return pole if x == 0 else math.nan
+
+    return meaning
+
+
+def _maximum(xp: Any, x: Any, y: Any) -> Any:
+    # max(-0.0, 0.0) is left open by NumPy, and machines differ. Here: y on a tie; nan wins.
+    return xp.where((x > y) | (x != x), x, y)  # noqa: PLR0124  (x != x is how nan shows itself)
+
+
+def _minimum(xp: Any, x: Any, y: Any) -> Any:
+    return xp.where((x < y) | (x != x), x, y)  # noqa: PLR0124
+
+
+def _sign(xp: Any, x: Any) -> Any:
+    # x + 0.0 gives 0.0 for -0.0, as NumPy does, and keeps nan.
+    return xp.where(x > 0, 1.0, xp.where(x < 0, -1.0, x + 0.0))
+
+
+def _cbrt(xp: Any, x: Any) -> Any:
+    if hasattr(xp, "cbrt"):
+        return xp.cbrt(x)
+    return xp.sign(x) * abs(x) ** (1 / 3)  # torch has no cbrt
+
+
+class _Numbers:
+    """The part of an array library that the meanings above use, for Python's own numbers."""
+
+    @staticmethod
+    def where(condition: bool, x: float, y: float) -> float:
+        return x if condition else y
+
+
+def _on_numbers(meaning: Meaning) -> Meaning:
+    return lambda *operands: meaning(_Numbers, *operands)
+
+
+def _operator(function: Meaning) -> tuple[Meaning, Meaning]:
+    """Python's operators mean the same on numbers and, element by element, on arrays."""
+    return function, lambda _, *operands: function(*operands)
+
+
+def _function(name: str, number: Meaning) -> tuple[Meaning, Meaning]:
+    return number, lambda xp, x: getattr(xp, name)(x)
+
+
+_ONE = ("number",)
+_TRUTHS = ("truth", "truth")
+
+ADD = Op("add", *_operator(operator.add), "({} + {})")
+SUB = Op("sub", *_operator(operator.sub), "({} - {})")
+MUL = Op("mul", *_operator(operator.mul), "({} * {})")
+DIV = Op("div", *_operator(operator.truediv), "({} / {})")
+NEG = Op("neg", *_operator(operator.neg), "(-{})", _ONE)
+MOD = Op("mod", *_operator(operator.mod), "({} % {})", per_step=True)
+FLOORDIV = Op("floordiv", *_operator(operator.floordiv), "({} // {})", per_step=True)
+POWER = Op("power", *_operator(operator.pow), "({} ** {})", exact=False)
+
+ABS = Op("abs", *_operator(abs), "abs({})", _ONE)
+SQRT = Op("sqrt", *_function("sqrt", _total(math.sqrt)), "sqrt({})", _ONE)
+SIGN = Op("sign", _on_numbers(_sign), _sign, "sign({})", _ONE)
+MAXIMUM = Op("maximum", _on_numbers(_maximum), _maximum, "maximum({}, {})")
+MINIMUM = Op("minimum", _on_numbers(_minimum), _minimum, "minimum({}, {})")
+EXP = Op("exp", *_function("exp", _total(math.exp)), "exp({})", _ONE, exact=False)
+LOG = Op("log", *_function("log", _total(math.log, pole=-math.inf)), "log({})", _ONE, exact=False)
+TANH = Op("tanh", *_function("tanh", math.tanh), "tanh({})", _ONE, exact=False)
+CBRT = Op("cbrt", math.cbrt, _cbrt, "cbrt({})", _ONE, exact=False)
+
+LT = Op("lt", *_operator(operator.lt), "({} < {})", gives="truth")
+LE = Op("le", *_operator(operator.le), "({} <= {})", gives="truth")
+GT = Op("gt", *_operator(operator.gt), "({} > {})", gives="truth")
+GE = Op("ge", *_operator(operator.ge), "({} >= {})", gives="truth")
+EQ = Op("eq", *_operator(operator.eq), "({} == {})", gives="truth")
+NE = Op("ne", *_operator(operator.ne), "({} != {})", gives="truth")
+AND = Op("and", *_operator(operator.and_), "({} & {})", _TRUTHS, gives="truth")
+OR = Op("or", *_operator(operator.or_), "({} | {})", _TRUTHS, gives="truth")
+NOT = Op("not", operator.not_, lambda _, x: ~x, "(~{})", ("truth",), gives="truth")
+
+
+def _where(xp: Any, condition: Any, x: Any, y: Any) -> Any:
+    if isinstance(condition, bool):  # one answer for the whole tensor
+        return x if condition else y
+    return xp.where(condition, x, y)
+
+
+WHERE = Op(
+    "where", _on_numbers(_where), _where, "where({}, {}, {})", ("truth", "number", "number")
+)
+
+OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}
+DEVICE_OPS = tuple(op for op in OPS.values() if not op.per_step)
