@@ -6,8 +6,12 @@ step, however many tensors there are. A row of the table is 64-bit integers:
 
     length, address of the host numbers (float64), address of each tensor
 
-A run of work is (table, row, offset, last row, end in the last row), so that threads can share a
-table at any element. No fast-math flag is set and nothing is contracted: the bits are those of the
+The one argument is the address of a job, 64-bit integers again, so that threads can share a table
+at any element:
+
+    address of the table, first row, first element in it, last row, end in that one
+
+ No fast-math flag is set and nothing is contracted: the bits are those of the
 operations, in the rule's order.
 """
 
@@ -189,13 +193,14 @@ def _rounded(value: Number, computed: Format) -> float:
 
 
 def _table_walk(program: Program, name: str) -> Iterator[str]:
-    """The function that is called: rows of the table, from an offset in the first to one in the last."""
+    """The function that is called: the rows of a job."""
     width = 2 + len(program.tensors)
-    yield (
-        f"define void @{name}(ptr %table, i64 %row.first, i64 %begin.first, i64 %row.last, "
-        "i64 %end.last) #0 {"
-    )
+    yield f"define void @{name}(ptr %job) #0 {{"
     yield "entry:"
+    yield "  %table = load ptr, ptr %job"
+    for index, field in enumerate(["row.first", "begin.first", "row.last", "end.last"], start=1):
+        yield f"  %{field}.from = getelementptr i64, ptr %job, i64 {index}"
+        yield f"  %{field} = load i64, ptr %{field}.from"
     yield "  br label %loop"
     yield "loop:"
     yield "  %row = phi i64 [ %row.first, %entry ], [ %row.next, %loop ]"

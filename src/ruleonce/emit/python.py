@@ -1,5 +1,8 @@
 """The host part of a program as a Python function: what is done once a step, in float64.
 
+It hands the numbers that the kernel needs to `pack` (a bound `struct.Struct.pack_into`) and returns
+the new scalar state.
+
 Python's own operators do it, so that `beta**t` has the bits that the rule has when it is called as
 a plain function (NumPy's power differs in the last one).
 """
@@ -13,7 +16,7 @@ from ..language.ops import OPS
 from ..language.program import Program
 from .names import identifier, node_names
 
-HostFunction = Callable[..., tuple[float, ...]]
+HostFunction = Callable[..., tuple[float, ...]]  # (pack, buffer, *step inputs)
 
 # Operators are written as such. The rest are called: `~` of a Python bool is not its negation.
 _CALLED = {"not"}
@@ -25,22 +28,24 @@ _NAMESPACE: Mapping[str, Any] = {
 
 
 def emit(program: Program) -> str:
-    """A function of the step's inputs that returns the new scalar state, then `program.host`."""
-    results = (*program.scalars.values(), *program.host)
-    nodes = in_order(results)
+    """A function (_pack, _buffer, step inputs ...): packs `program.host`, returns new scalar state."""
+    scalars = tuple(program.scalars.values())
+    nodes = in_order((*scalars, *program.host))
     names = node_names(program, nodes)
 
     def spelled(node: Node) -> str:
         return names[node] if node in names else f"({node.value!r})"  # (-1.0) ** t
 
     lines = [f"    {names[n]} = {_call(n, *map(spelled, n.args))}" for n in nodes if n.op]
-    arguments = ", ".join(map(identifier, program.step_inputs))
-    returned = "".join(f"{spelled(node)}, " for node in results)
+    arguments = ", ".join(["_pack", "_buffer", *map(identifier, program.step_inputs)])
+    numbers = "".join(f", {spelled(node)}" for node in program.host)
+    returned = "".join(f"float({spelled(node)}), " for node in scalars).rstrip()
     return "\n".join(
         [
             f"def {identifier(program.name)}_host({arguments}):",
             *lines,
-            f"    return ({returned.rstrip()})",
+            f"    _pack(_buffer, 0{numbers})",
+            f"    return ({returned})",
             "",
         ]
     )

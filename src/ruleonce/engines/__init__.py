@@ -24,6 +24,9 @@ from .memory import Regions
 Array = np.ndarray[Any, Any]
 Inputs = Sequence[tuple[float, ...]]
 
+# Stands for a gradient of an earlier step that is not kept. No gradient is this object; None could be.
+FORGOTTEN = object()
+
 # Each engine with the library that it needs, the preferred one first.
 NEEDS: Mapping[str, str] = {"cpu": "llvmlite", "reference": "numpy"}
 
@@ -67,14 +70,22 @@ class Work:
 
 
 class Launch(Protocol):
-    """Some work, ready to be done again and again."""
+    """Some work, ready to be done again and again.
 
-    def prepare(self, gradients: Sequence[Array], inputs: Inputs) -> dict[int, tuple[float, ...]]:
-        """Check and compute all that can fail; write nothing.
+    last      the gradients that it remembers, one a parameter; FORGOTTEN for one that it does not,
+              because it is large, or had to be copied
+    scalars   group -> the new values of the rule's scalar state, after `prepare`
+    """
 
-        gradients  one a parameter, of its shape and of the format in `Work.formats`
+    last: list[object]
+    scalars: dict[int, tuple[float, ...]]
+
+    def prepare(self, gradients: Sequence[Array] | None, inputs: Inputs) -> None:
+        """Check and compute all that can fail; write to no parameter and no state.
+
+        gradients  one a parameter, of its shape and of the format in `Work.formats`; None if each
+                   is the one in `last`
         inputs     for each group, the values of `Program.step_inputs`
-        returns    group -> the new values of the rule's scalar state
         """
 
     def run(self) -> None:

@@ -1,11 +1,12 @@
 """The cpu engine: one compiled kernel, called once a step for any number of tensors."""
 
+import ctypes
 import struct
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
-from operator import is_
-from typing import Any  # a ctypes buffer
+from itertools import accumulate, pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from ..emit import llvm, python
 from ..emit.names import identifier
 from ..formats import Format, computed_in
 from ..language.program import Program
-from . import Array, Inputs, Work, threads
-from .memory import address, is_dense, same_layout
+from . import FORGOTTEN, Array, Inputs, Work, threads
+from .memory import REMEMBERED, address, is_dense, same_layout
 from .native import Native, compile_ir
 
 # Elements. Below the first the GIL is kept: releasing it costs more than the work. Below the second
@@ -23,9 +24,9 @@ _RELEASE_GIL = 1 << 14
 _SHARE = 1 << 20
 _GRAIN = 1 << 10  # threads meet at multiples of this, so they do not write to one cache line
 
-# Bytes. The address of a small gradient is remembered with the array; a large one is not, so that
-# its memory is free for the next one.
-_REMEMBERED = 1 << 16
+
+_char = ctypes.c_char
+_addressof = ctypes.addressof
 
 
 class CpuLaunch:
@@ -34,119 +35,146 @@ class CpuLaunch:
     def __init__(self, work: Work) -> None:
         program = work.program
         self._work = work
-        self._program = program
-        self._host = host_function(program)
         self._native = kernel(work)
-        self._scalars = len(program.scalars)
-        count = len(work.tensors)
-        self._numbers = struct.Struct(f"{len(program.host)}d")
-        self._host_buffer = np.zeros((max(work.groups, default=0) + 1, max(1, len(program.host))))
-        self._used_groups = sorted(set(work.groups))
-        self._table = np.zeros((count, 2 + len(program.tensors)), np.int64)
-        self._entries = memoryview(self._table).cast("B").cast("q")
-        self._width = self._table.shape[1]
-        self._at = address(self._table)
-        self._last: list[Array | None] = [None] * count
-        self._buffers: dict[int, Array] = {}
+        self._host = host_function(program)
+        self._pack = struct.Struct(f"{len(program.host)}d").pack_into
+        numbers = np.zeros((max(work.groups) + 1, max(1, len(program.host))))
+        self._host_buffers = [(group, memoryview(numbers[group])) for group in set(work.groups)]
         self._dense = [_dense_copy(tensors[0]) for tensors in work.tensors]
         self._strided = [
             (tensors[0], dense)
             for tensors, dense in zip(work.tensors, self._dense, strict=True)
             if dense is not tensors[0]
         ]
-        self._fill_table()
-        lengths = [x.size for x in self._dense]
-        self._total = sum(lengths)
-        self._whole = (self._at, 0, 0, count - 1, lengths[-1])
-        self._pieces: dict[int, list[tuple[int, ...]]] = {}
+        self._table = _table(work, self._dense, numbers)
+        width = self._table.shape[1]
+        self._entries = memoryview(self._table.reshape(-1))
+        self._lengths = [x.size for x in self._dense]
+        self._total = sum(self._lengths)
+        self._jobs: dict[int, Array] = {}
+        self._whole = self._split(1)[0]
+        self._is_tiny = self._total < _RELEASE_GIL
+        self._call_held = self._native.call_held
+        self._gradient_format = work.formats[program.tensors[1]]
+        self._misaligned = self._gradient_format.itemsize - 1
+        # For each gradient: whether it is read in C order, its bytes, and its place in the table.
+        self._expected = [
+            (x.flags.c_contiguous, x.size * self._gradient_format.itemsize, row * width + 3)
+            for row, x in enumerate(self._dense)
+        ]
+        self._starts, self._ends = work.regions.starts, work.regions.ends
+        self.last: list[object] = [FORGOTTEN] * len(work.tensors)
+        self.scalars: dict[int, tuple[float, ...]] = {}
+        self._copies: dict[int, Array] = {}
 
     @property
     def source(self) -> str:
         """The IR of the kernel."""
         return self._native.source
 
-    def prepare(self, gradients: Sequence[Array], inputs: Inputs) -> dict[int, tuple[float, ...]]:
+    def prepare(self, gradients: Sequence[Array] | None, inputs: Inputs) -> None:
         """Evaluate the host part, and put the addresses of the gradients into the table."""
-        scalars = {group: self._pack(group, inputs[group]) for group in self._used_groups}
-        if not all(map(is_, gradients, self._last)):
-            for index, gradient in enumerate(gradients):
-                if gradient is not self._last[index]:
-                    self._place(index, gradient)
+        for group, buffer in self._host_buffers:
+            try:
+                self.scalars[group] = self._host(self._pack, buffer, *inputs[group])
+            except (ArithmeticError, ValueError, TypeError, struct.error) as error:
+                raise self._work.no_numbers(inputs[group], error) from error
+        if gradients is not None:
+            self._place(gradients)
         for weights, dense in self._strided:
             np.copyto(dense, weights)
-        return scalars
 
     def run(self) -> None:
         """Call the kernel."""
-        if self._total < _RELEASE_GIL:
-            self._native.call_held(*self._whole)
+        if self._is_tiny:
+            self._call_held(self._whole)
         elif self._total < _SHARE or threads.threads() == 1:
-            self._native.call(*self._whole)
+            self._native.call(self._whole)
         else:
             threads.run(self._native.call, self._split(threads.threads()))
         for weights, dense in self._strided:
             np.copyto(weights, dense)
 
-    def _pack(self, group: int, inputs: tuple[float, ...]) -> tuple[float, ...]:
-        try:
-            values = self._host(*inputs)
-            self._numbers.pack_into(self._host_buffer[group], 0, *values[self._scalars :])
-            return tuple(map(float, values[: self._scalars]))
-        except (ArithmeticError, ValueError, TypeError, struct.error) as error:
-            raise self._work.no_numbers(inputs, error) from error
+    def _place(self, gradients: Sequence[Array]) -> None:
+        """Put the address of each gradient into the table.
 
-    def _place(self, index: int, gradient: Array) -> None:
-        """Put the address of a gradient into the table, or that of a copy that the kernel can read:
-        one in the order of its weights, that no write of this step touches.
+        The loop is for the common case, a writable array in C order, which the buffer protocol
+        tells; it is the cost of a step with fresh gradients.
         """
-        at, size = 0, gradient.nbytes
-        if same_layout(gradient, self._dense[index]):
-            at = address(gradient)
-            fits = at % gradient.itemsize == 0 and gradient.dtype.isnative
-            if fits and not self._work.regions.touch(at, size):
-                self._entries[index * self._width + 3] = at
-                self._last[index] = gradient if size <= _REMEMBERED else None
-                return
-        name = self._program.tensors[1]
-        if index not in self._buffers:
-            dtype = self._work.formats[name].dtype
-            self._buffers[index] = np.empty_like(self._dense[index], dtype=dtype)
-        np.copyto(self._buffers[index], gradient)
-        self._entries[index * self._width + 3] = address(self._buffers[index])
-        self._last[index] = None
+        entries, last, expected = self._entries, self.last, self._expected
+        starts, ends, misaligned = self._starts, self._ends, self._misaligned
+        index = -1
+        for gradient in gradients:
+            index += 1  # noqa: SIM113
+            if gradient is last[index]:
+                continue
+            in_c_order, size, entry = expected[index]
+            try:
+                at = _addressof(_char.from_buffer(gradient))
+            except (TypeError, ValueError, BufferError):
+                self._place_other(index, gradient)
+                continue
+            after = bisect_left(starts, at + size)
+            if not in_c_order or at & misaligned or (after and ends[after - 1] > at):
+                self._place_other(index, gradient)
+                continue
+            entries[entry] = at
+            last[index] = gradient if size <= REMEMBERED else FORGOTTEN
 
-    def _fill_table(self) -> None:
-        row_size = self._host_buffer.strides[0]
-        numbers = address(self._host_buffer)
-        rows = zip(self._work.tensors, self._dense, self._work.groups, strict=True)
-        for index, (tensors, dense, group) in enumerate(rows):
-            self._table[index, 0] = dense.size
-            self._table[index, 1] = numbers + row_size * group
-            self._table[index, 2] = address(dense)
-            self._table[index, 4:] = [address(state) for state in tensors[1:]]
+    def _place_other(self, index: int, gradient: Array) -> None:
+        """The same for any gradient. One that the kernel cannot read is copied: it reads in the
+        order of the weights, and no write of this step may touch what it reads.
+        """
+        at, size = address(gradient), gradient.nbytes
+        readable = same_layout(gradient, self._dense[index]) and at % gradient.itemsize == 0
+        copied = not readable or self._work.regions.touch(at, size)
+        if copied:
+            if index not in self._copies:
+                dtype = self._gradient_format.dtype
+                self._copies[index] = np.empty_like(self._dense[index], dtype=dtype)
+            np.copyto(self._copies[index], gradient)
+            at = address(self._copies[index])
+        self._entries[self._expected[index][2]] = at
+        self.last[index] = FORGOTTEN if copied or size > REMEMBERED else gradient
 
-    def _split(self, parts: int) -> list[tuple[int, ...]]:
-        """The work in `parts` runs of nearly equal length."""
-        if parts not in self._pieces:
-            ends = list(accumulate(x.size for x in self._dense))
-            step = -(-self._total // (parts * _GRAIN)) * _GRAIN
-            cuts = [*range(0, self._total, step), self._total]
-            self._pieces[parts] = [
-                (self._at, *_first(ends, begin), *_last(ends, end))
-                for begin, end in zip(cuts[:-1], cuts[1:], strict=True)
+    def _split(self, parts: int) -> list[int]:
+        """The addresses of jobs that share the work in `parts` runs of nearly equal length."""
+        if parts not in self._jobs:
+            grains = max(1, -(-self._total // (parts * _GRAIN)))
+            cuts = [*range(0, self._total, grains * _GRAIN), self._total]
+            ends = list(accumulate(self._lengths))
+            table = address(self._table)
+            jobs = [
+                (table, *_place_of(ends, begin, "right"), *_place_of(ends, end, "left"))
+                for begin, end in pairwise(cuts)
             ]
-        return self._pieces[parts]
+            self._jobs[parts] = np.array(jobs or [(table, 0, 0, 0, 0)], np.int64)
+        jobs_at, size = address(self._jobs[parts]), self._jobs[parts].strides[0]
+        return [jobs_at + size * job for job in range(len(self._jobs[parts]))]
 
 
-def _first(ends: list[int], element: int) -> tuple[int, int]:
-    """The row that holds an element of the whole, and its place there."""
-    row = int(np.searchsorted(ends, element, side="right"))
-    return row, element - (ends[row - 1] if row else 0)
+def _table(work: Work, dense: Sequence[Array], numbers: Array) -> Array:
+    """A row for each parameter, as emit.llvm describes it; the gradients' addresses are still 0."""
+    rows = [
+        [
+            weights.size,
+            address(numbers) + numbers.strides[0] * group,
+            address(weights),
+            0,
+            *map(address, tensors[1:]),
+        ]
+        for tensors, weights, group in zip(work.tensors, dense, work.groups, strict=True)
+    ]
+    return np.array(rows, np.int64)
 
 
-def _last(ends: list[int], element: int) -> tuple[int, int]:
-    """The row that ends at or holds the end of a run, and where the run ends there."""
-    row = int(np.searchsorted(ends, element, side="left"))
+def _place_of(ends: list[int], element: int, side: Literal["left", "right"]) -> tuple[int, int]:
+    """The row that an element of the whole lies in, and its place there.
+
+    The end of a run is a place too, and where a row ends the next one begins: `left` is the end of
+    the one, `right` the begin of the other.
+    """
+    row = int(np.searchsorted(ends, element, side=side))
     return row, element - (ends[row - 1] if row else 0)
 
 
@@ -158,7 +186,7 @@ def _dense_copy(weights: Array) -> Array:
 
 
 @lru_cache(maxsize=256)
-def host_function(program: Program) -> Any:
+def host_function(program: Program) -> python.HostFunction:
     """The host part of a program, ready to call."""
     return python.load(python.emit(program))
 

@@ -9,6 +9,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# Bytes. A gradient of at most this size is remembered with its address, since it may well come back
+# at the next step. A larger one is not, so that its memory is free for the next.
+REMEMBERED = 1 << 16
+
 _char = ctypes.c_char
 _addressof = ctypes.addressof
 
@@ -36,21 +40,24 @@ def is_dense(array: Array) -> bool:
 def same_layout(array: Array, other: Array) -> bool:
     """Whether two dense arrays of one shape hold their elements in the same order."""
     a, b = array.flags, other.flags
-    return (a.c_contiguous and b.c_contiguous) or (a.f_contiguous and b.f_contiguous)
+    return bool((a.c_contiguous and b.c_contiguous) or (a.f_contiguous and b.f_contiguous))
 
 
 class Regions:
-    """Blocks of memory that do not overlap, to be asked whether another block touches them."""
+    """Blocks of memory that do not overlap, to be asked whether another block touches them.
+
+    starts, ends   their addresses, sorted
+    """
 
     def __init__(self, arrays: Iterable[Array]) -> None:
         blocks = sorted((a, a + x.nbytes) for x in arrays if x.nbytes for a in [address(x)])
-        self._starts = [start for start, _ in blocks]
-        self._ends = [end for _, end in blocks]
+        self.starts = [start for start, _ in blocks]
+        self.ends = [end for _, end in blocks]
 
     def touch(self, start: int, size: int) -> bool:
         """Whether any of `size` bytes from `start` lies in a block."""
-        after = bisect_left(self._starts, start + size)
-        return after > 0 and self._ends[after - 1] > start and size > 0
+        after = bisect_left(self.starts, start + size)
+        return after > 0 and self.ends[after - 1] > start and size > 0
 
 
 def overlapping(arrays: list[Array]) -> tuple[int, int] | None:

@@ -19,7 +19,6 @@ except ImportError as missing:
         "Everything else works without it; engine='reference' is the slow, plain choice."
     ) from missing
 
-_ARGUMENTS = (ctypes.c_void_p, *[ctypes.c_int64] * 4)
 _KEPT = 256  # kernels; each holds about 100 kB
 
 _compiling = Lock()
@@ -34,7 +33,7 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Native:
-    """A compiled kernel: (table, first row, its begin, last row, its end) -> None.
+    """A compiled kernel, called with the address of a job (see emit.llvm).
 
     source     the IR that it was compiled from, before optimization
     call       runs it with the GIL released, for large work
@@ -62,8 +61,8 @@ def _compile(source: str, name: str) -> Native:
     address = engine.get_function_address(name)
     return Native(
         source=source,
-        call=ctypes.CFUNCTYPE(None, *_ARGUMENTS)(address),
-        call_held=ctypes.PYFUNCTYPE(None, *_ARGUMENTS)(address),
+        call=ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address),
+        call_held=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address),
         _engine=engine,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..formats import stored
-from . import Array, Inputs, Work
+from . import FORGOTTEN, Array, Inputs, Work
 
 
 class ReferenceLaunch:
@@ -18,15 +18,16 @@ class ReferenceLaunch:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._results: list[tuple[Array, Array]] = []
+        self.last: list[object] = [FORGOTTEN] * len(work.tensors)
+        self.scalars: dict[int, tuple[float, ...]] = {}
 
-    def prepare(self, gradients: Sequence[Array], inputs: Inputs) -> dict[int, tuple[float, ...]]:
+    def prepare(self, gradients: Sequence[Array] | None, inputs: Inputs) -> None:
         """Compute every new value; write none."""
+        assert gradients is not None  # noqa: S101  (none is remembered)
         work = self._work
         self._results = []
-        scalars: dict[int, tuple[float, ...]] = {}
         for tensors, gradient, group in zip(work.tensors, gradients, work.groups, strict=True):
-            scalars[group] = self._one(tensors, gradient, inputs[group])
-        return scalars
+            self.scalars[group] = self._one(tensors, gradient, inputs[group])
 
     def run(self) -> None:
         """Write what was computed."""

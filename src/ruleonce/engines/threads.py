@@ -12,8 +12,7 @@ from queue import Empty, SimpleQueue
 
 from ..errors import EngineError
 
-Arguments = tuple[int, ...]
-Call = Callable[..., None]
+Call = Callable[[int], None]
 
 
 def _available() -> int:
@@ -44,9 +43,9 @@ class _Job:
         self._finished: list[None] = []
         self._news: SimpleQueue[None] = SimpleQueue()
 
-    def do(self, arguments: Arguments) -> None:
+    def do(self, piece: int) -> None:
         try:
-            self.call(*arguments)
+            self.call(piece)
         finally:
             self._finished.append(None)
             self._news.put(None)
@@ -69,19 +68,19 @@ class _Pool:
     """Threads that wait for pieces of work; made when they are first needed."""
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[tuple[_Job, Arguments]] = SimpleQueue()
+        self._pieces: SimpleQueue[tuple[_Job, int]] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
 
-    def run(self, call: Call, pieces: Sequence[Arguments]) -> None:
-        """`call(*piece)` for each, the first on this thread."""
+    def run(self, call: Call, pieces: Sequence[int]) -> None:
+        """`call(piece)` for each, the first on this thread."""
         first, *others = pieces
         self._grow(len(others))
         job = _Job(call, len(others))
         for piece in others:
             self._pieces.put((job, piece))
         try:
-            call(*first)
+            call(first)
         finally:
             job.wait()
 
@@ -96,8 +95,8 @@ class _Pool:
 
     def _work(self) -> None:
         while True:
-            job, arguments = self._pieces.get()
-            job.do(arguments)
+            job, piece = self._pieces.get()
+            job.do(piece)
 
 
 _count: int | None = None
@@ -135,6 +134,6 @@ def threads() -> int:
     return _count
 
 
-def run(call: Call, pieces: Sequence[Arguments]) -> None:
-    """`call(*piece)` for each piece, on as many threads as there are pieces."""
+def run(call: Call, pieces: Sequence[int]) -> None:
+    """`call(piece)` for each piece, on as many threads as there are pieces."""
     _pool.run(call, pieces)

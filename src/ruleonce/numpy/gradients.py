@@ -53,6 +53,8 @@ def checked_gradient(gradient: Any, weights: Array, name: str) -> Array:
             f"{what} has shape {gradient.shape}, and the weights have {weights.shape}.{hint}"
         )
     format_of(gradient.dtype, what)
+    if not gradient.dtype.isnative:
+        gradient = gradient.astype(gradient.dtype.newbyteorder("="))
     return gradient
 
 

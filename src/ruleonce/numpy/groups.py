@@ -110,7 +110,7 @@ class Group:
         Raises HyperparameterError if a schedule gives a number that its hyperparameter cannot be.
         """
         if not self._schedules:
-            return (*self._numbers, *self.scalars, t)
+            return self._numbers + self.scalars + (t,)  # noqa: RUF005  (faster than unpacking)
         numbers = list(self._numbers)
         for place, schedule in self._schedules.items():
             numbers[place] = self._scheduled(self._schema.numbers[place], schedule, t)

@@ -7,7 +7,7 @@ from typing import Any  # arrays of any dtype, in any nesting
 
 import numpy as np
 
-from ..engines import Engine, Launch, Work, load
+from ..engines import FORGOTTEN, Engine, Launch, Work, load
 from ..engines.memory import Regions, is_dense
 from ..errors import RuleError
 from ..formats import Format, format_of
@@ -17,10 +17,6 @@ from . import checkpoint
 from .gradients import Array, check_parameters, checked_gradient
 from .groups import Group, Hyperparameters, groups_of
 from .structure import Structure, Tree
-
-# Bytes. A small gradient is remembered, so that it need not be checked again when it comes back; a
-# large one is not, so that its memory is free for the next one.
-_REMEMBERED = 1 << 16
 
 
 class Optimizer:
@@ -78,8 +74,13 @@ class Optimizer:
         self._states = [self._new_state(i, state_dtype) for i in range(len(self._weights))]
         dense = [x for x in self._weights if is_dense(x)]
         self._regions = Regions([*dense, *(s for states in self._states for s in states)])
-        self._seen: list[object] = [None] * len(self._weights)
-        self._formats: list[Format | None] = [None] * len(self._weights)
+        # Gradients are taken to have the format of their weights until others come.
+        self._formats = [format_of(x.dtype, "the parameter") for x in self._weights]
+        self._expected = [(x.shape, x.dtype) for x in self._weights]
+        # The gradients that the one launch remembers. With several launches none is known here.
+        self._last: list[object] = [FORGOTTEN] * len(self._weights)
+        self._has_scalars = bool(schema.scalars)
+        self._version = -1
         self._launches: list[tuple[Launch, list[int] | None]] | None = None
 
     def step(self, gradients: Tree) -> None:
@@ -92,23 +93,25 @@ class Optimizer:
         """
         t = self.t + 1
         leaves = self._structure.flatten(gradients, "gradients")
-        if not all(map(is_, leaves, self._seen)):
+        known = all(map(is_, leaves, self._last))
+        if not known:
             self._check(leaves)
+        if self._version != self.hyperparameters.version:
+            self._refresh()
         inputs = []
-        for group in self._groups:
-            if group.refresh():
-                self._launches = None
-            inputs.append(group.inputs(t))
-        launches = self._launches if self._launches is not None else self._new_launches()
-        scalars: dict[int, tuple[float, ...]] = {}
+        for group in self._groups:  # a comprehension costs a call, and there is mostly one group
+            inputs.append(group.inputs(t))  # noqa: PERF401
+        launches = self._launches or self._new_launches()
         for launch, places in launches:
-            mine = leaves if places is None else [leaves[place] for place in places]
-            scalars |= launch.prepare(mine, inputs)
+            if places is None:
+                launch.prepare(None if known else leaves, inputs)
+            else:
+                launch.prepare([leaves[place] for place in places], inputs)
         for launch, _ in launches:
             launch.run()
         self.t = t
-        for index, values in scalars.items():
-            self._groups[index].scalars = values
+        if self._has_scalars:
+            self._take_scalars()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -187,20 +190,47 @@ class Optimizer:
         )
 
     def _check(self, leaves: list[Any]) -> None:
-        """Check the gradients that are not those of the last step; take note of their formats."""
-        formats = list(self._formats)
-        for place, (gradient, seen) in enumerate(zip(leaves, self._seen, strict=True)):
-            if gradient is not seen:
-                weights = self._weights[place]
-                array = checked_gradient(gradient, weights, self.names[place])
+        """Check the gradients; take note of their formats.
+
+        One that needs more than a look (a number for a 0-dimensional parameter, another dtype than
+        at the last step) is replaced in `leaves` by an array.
+        """
+        formats: list[Format] | None = None
+        place = -1
+        for gradient in leaves:  # counted by hand: this is a part of every step with new gradients
+            place += 1  # noqa: SIM113
+            shape, dtype = self._expected[place]
+            if (
+                type(gradient) is not np.ndarray
+                or gradient.dtype is not dtype
+                or gradient.shape != shape
+            ):
+                array = checked_gradient(gradient, self._weights[place], self.names[place])
                 leaves[place] = array
-                form = formats[place]
-                if form is None or array.dtype.name != form.name:
-                    formats[place] = format_of(array.dtype, "the gradient")
-        self._seen = [x if x.nbytes <= _REMEMBERED else None for x in leaves]
-        if formats != self._formats:
+                formats = formats or list(self._formats)
+                formats[place] = format_of(array.dtype, "the gradient")
+        if formats is not None and formats != self._formats:
             self._formats = formats
-            self._launches = None
+            self._expected = [
+                (x.shape, form.dtype) for x, form in zip(self._weights, formats, strict=True)
+            ]
+            self._forget()
+
+    def _forget(self) -> None:
+        """The launches no longer fit, nor do the gradients that they remember."""
+        self._launches = None
+        self._last = [FORGOTTEN] * len(self._weights)
+
+    def _take_scalars(self) -> None:
+        for launch, _ in self._launches or ():
+            for group, numbers in launch.scalars.items():
+                self._groups[group].scalars = numbers
+
+    def _refresh(self) -> None:
+        """Take over the hyperparameters that were set since the last step."""
+        self._version = -1 if self.groups else self.hyperparameters.version
+        if any([group.refresh() for group in self._groups]):  # each is to be refreshed
+            self._forget()
 
     def _new_launches(self) -> list[tuple[Launch, list[int] | None]]:
         """One launch for each set of formats and switches; None stands for all parameters."""
@@ -212,11 +242,12 @@ class Optimizer:
         self._launches = [
             (self._launch(mine), None if len(places) == 1 else mine) for mine in places.values()
         ]
+        if len(self._launches) == 1:
+            self._last = self._launches[0][0].last
         return self._launches
 
     def _tensor_formats(self, place: int) -> Sequence[Format]:
         gradient = self._formats[place]
-        assert gradient is not None  # noqa: S101
         arrays = (self._weights[place], *self._states[place])
         weights, *states = (format_of(x.dtype, "the parameter") for x in arrays)
         return (weights, gradient, *states)
