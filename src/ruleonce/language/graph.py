@@ -13,6 +13,8 @@ from .ops import Op
 
 Number = float | int | bool
 
+_DEPTH = 6  # operations inside operations, in messages
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
@@ -37,9 +39,17 @@ class Node:
         return self.value is not None
 
     def __repr__(self) -> str:
+        return self.shown(_DEPTH)
+
+    def shown(self, depth: int) -> str:
+        """The value as mathematics, down to `depth` operations: a shared part may stand in it many
+        times, so a deep graph would print for ever.
+        """
         if self.op is None:
             return self.name if self.name is not None else repr(self.value)
-        return self.op.text.format(*map(repr, self.args))
+        if depth == 0:
+            return "..."
+        return self.op.text.format(*(arg.shown(depth - 1) for arg in self.args))
 
 
 class Graph:

@@ -61,6 +61,7 @@ def check_names(rule: str, given: Iterable[str], known: Iterable[str]) -> None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'beta1'? It has ...`: the end of a message about a wrong name."""
     known = list(known)
-    close = get_close_matches(str(name), known, n=1, cutoff=0.5)
+    initials = [x for x in known if "".join(part[:1] for part in x.split("_")) == name]  # lr
+    close = initials or get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"{hint} It has {', '.join(known) or 'none'}."

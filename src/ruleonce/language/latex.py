@@ -63,7 +63,9 @@ def latex(program: Program) -> str:
     """
     updated = {**program.outputs, **program.scalars}
     names: dict[Node, str] = {
-        node: symbol(name) for node, name in program.names.items() if node not in updated.values()
+        node: symbol(name) + ("'" if name in updated else "")  # w', on the way to w_t
+        for node, name in program.names.items()
+        if node not in updated.values()
     }
     names |= {node: f"{symbol(name)}_t" for name, node in updated.items() if node.op is not None}
     nodes = in_order(updated.values())
@@ -122,6 +124,7 @@ def _constant(node: Node) -> tuple[str, int]:
     text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else repr(value)
     mantissa, e, exponent = text.partition("e")
     if e:
-        text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+        power = f"10^{{{int(exponent)}}}"
+        text = power if mantissa == "1" else rf"{mantissa} \cdot {power}"
     text = text.replace("inf", r"\infty").replace("nan", r"\text{nan}")
     return text, _MINUS if text.startswith("-") else _ATOM

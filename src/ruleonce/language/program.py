@@ -7,7 +7,7 @@ The cut moves work; it never rearranges it, so a kernel gives the bits of the ru
 right.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,20 +64,24 @@ class Program:
         return tuple(node for node in in_order(self.written.values()) if _crosses(node, used))
 
     def __str__(self) -> str:
-        """The program as mathematics, the host part first."""
-        return "\n".join(
-            [
-                f"{self.name}({', '.join(self.tensors)}; {', '.join(self.step_inputs)})",
-                *(f"  host    {self.names.get(node, '-')}: {node!r}" for node in self.host),
-                *_assignments(self.scalars.items()),
-                *_assignments(self.outputs.items()),
-            ]
-        )
+        """The program as mathematics, a line an operation; what the author named has its name."""
+        nodes = in_order((*self.scalars.values(), *self.outputs.values()))
+        shown: dict[Node, str] = {}
+        lines = [f"{self.name}({', '.join(self.tensors)}; {', '.join(self.step_inputs)})"]
+        for number, node in enumerate(nodes):
+            if node.op is None:
+                shown[node] = repr(node)
+                continue
+            text = node.op.text.format(*(shown[arg] for arg in node.args))
+            shown[node] = f"%{number}"
+            where = "host  " if node.rate == "step" else "device"
+            named = f"  # {self.names[node]}" if node in self.names else ""
+            bare = text[1:-1] if text.startswith("(") else text
+            lines.append(f"  {where}  %{number} = {bare}{named}")
+        for name, node in {**self.scalars, **self.outputs}.items():
+            lines.append(f"  {name} <- {shown[node]}")
+        return "\n".join(lines)
 
 
 def _crosses(node: Node, used: set[Node]) -> bool:
     return node.rate == "step" and not node.is_constant and node in used
-
-
-def _assignments(outputs: Iterable[tuple[str, Node]]) -> list[str]:
-    return [f"  {name} <- {node!r}" for name, node in outputs]

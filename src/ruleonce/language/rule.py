@@ -135,7 +135,7 @@ class Rule:
         else:
             return tuple(result)
         missing = (
-            f" ({', '.join(self.schema.state + self.schema.scalars)} are state: each is returned)"
+            f" (each state is returned: {', '.join(wanted[1:])})"
             if len(wanted) > 1
             else ""
         )

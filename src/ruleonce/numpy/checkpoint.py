@@ -67,17 +67,8 @@ def save(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         "hyperparameters": numbers,
         "scalars": snapshot.scalars,
     }
-    data = safetensors.serialize(
-        {
-            name: {
-                "dtype": format_of(array.dtype, name).name,
-                "shape": array.shape,
-                "data": np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(),
-            }
-            for name, array in snapshot.tensors.items()
-        },
-        {_KEY: json.dumps(about)},
-    )
+    tensors = {name: np.asarray(x, order="C") for name, x in snapshot.tensors.items()}
+    data = safetensors.numpy.save(tensors, {_KEY: json.dumps(about)})
     _replace(Path(path), data)
 
 
@@ -87,14 +78,12 @@ def load(path: str | os.PathLike[str], own: Snapshot) -> Loaded:
     Raises CheckpointError for the first thing that does not fit.
     """
     safetensors = _library()
-    data = Path(path).read_bytes()
     try:
-        tensors = dict(safetensors.deserialize(data))
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-    except (ValueError, safetensors.SafetensorError) as error:
+        with safetensors.safe_open(path, "np") as file:
+            about = (file.metadata() or {}).get(_KEY)
+        tensors = dict(safetensors.deserialize(Path(path).read_bytes()))
+    except safetensors.SafetensorError as error:
         raise CheckpointError(f"{path} is not a safetensors file, or is damaged: {error}.") from None
-    about = header.get("__metadata__", {}).get(_KEY)
     if about is None:
         raise CheckpointError(f"{path} was not written by an optimizer of ruleonce.")
     saved = json.loads(about)
@@ -195,6 +184,7 @@ def _flush_folder(folder: Path) -> None:
 def _library() -> Any:
     try:
         import safetensors
+        import safetensors.numpy
     except ImportError as missing:
         raise MissingLibraryError(
             "saving and loading need safetensors, which is not installed here:\n"

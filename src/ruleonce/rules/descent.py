@@ -10,7 +10,7 @@ def sgd(w, dw, *, learning_rate=1e-3):
     Source: CS231n notes, "Vanilla update", https://cs231n.github.io/neural-networks-3/#sgd
     """
     w = w - learning_rate * dw
-    return (w,)
+    return w
 
 
 @rule

@@ -1,0 +1,119 @@
+"""Every rule x dtype x size: the cpu engine gives the bits of the plain rule on NumPy arrays.
+
+The demand is equal bits, not a tolerance: + - * / sqrt and comparisons are correctly rounded, and
+nothing is contracted or rearranged.
+"""
+
+import numpy as np
+import pytest
+from ml_dtypes import bfloat16
+
+import ruleonce as ro
+
+STEPS = 100
+SIZES = (*range(71), 1003)  # every vector tail, and more than one vector
+
+
+def gradients(rng, size, dtype):
+    """Gradients of all magnitudes, with zeros among them."""
+    values = rng.normal(size=size) * 10.0 ** rng.integers(-4, 3, size)
+    values[rng.random(size) < 0.1] = 0.0
+    return values.astype(dtype)
+
+
+def plain(rule, arrays, dw, t, storage):
+    """One step of the plain rule: computed in at least float32, rounded once."""
+    computed = np.float64 if storage == np.float64 else np.float32
+    inputs = {name: array.astype(computed) for name, array in {**arrays, "dw": dw}.items()}
+    inputs["t"] = t
+    results = rule(*(inputs[name] for name in rule.schema.positional))
+    for name, result in zip(rule.schema.returns, results, strict=True):
+        arrays[name] = result.astype(storage)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, bfloat16])
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_the_cpu_engine_gives_the_bits_of_the_plain_rule(rule, dtype):
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=size).astype(dtype) for size in SIZES]
+    expected = [
+        {"w": w.copy(), **{name: np.zeros_like(w) for name in rule.state}} for w in weights
+    ]
+    optimizer = ro.Optimizer(rule, weights, engine="cpu")
+
+    with np.errstate(all="ignore"):
+        for t in range(1, STEPS + 1):
+            dws = [gradients(rng, size, dtype) for size in SIZES]
+            optimizer.step(dws)
+            for arrays, dw in zip(expected, dws, strict=True):
+                plain(rule, arrays, dw, t, dtype)
+
+    for place, arrays in enumerate(expected):
+        got = {"w": weights[place], **{k: v[place] for k, v in optimizer.state.items()}}
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(got[name], array, err_msg=name, strict=True)
+    assert any(np.any(w != 0) for w in weights)
+
+
+@pytest.mark.parametrize("state", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("gradient", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("weights", ["float64", "float32", "float16", "bfloat16"])
+def test_any_mix_of_formats_gives_the_bits_of_the_reference(weights, gradient, state):
+    """Adam holds every operation of the card; 257 elements are vectors and a tail."""
+    rng = np.random.default_rng(1)
+    start = rng.normal(size=257).astype(ro.formats.FORMATS[weights].dtype)
+    runs = {
+        engine: ro.Adam(start.copy(), learning_rate=0.1, engine=engine, state_dtype=state)
+        for engine in ("cpu", "reference")
+    }
+
+    for _ in range(5):
+        dw = gradients(rng, 257, ro.formats.FORMATS[gradient].dtype)
+        for optimizer in runs.values():
+            optimizer.step(dw)
+
+    cpu, reference = runs["cpu"], runs["reference"]
+    np.testing.assert_array_equal(cpu.params, reference.params, strict=True)
+    for name in cpu.state:
+        np.testing.assert_array_equal(cpu.state[name], reference.state[name], strict=True)
+    assert np.any(cpu.params != start)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_every_rule_goes_downhill(rule, engine):
+    """The matrix compares us with ourselves; this would see a sign that is wrong in both."""
+    w = np.array([3.0, -2.0])
+    optimizer = ro.Optimizer(rule, w, engine=engine, learning_rate=0.01)
+
+    for _ in range(300):
+        optimizer.step(2 * w)
+
+    assert np.all(np.abs(w) < [3.0, 2.0])
+
+
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_a_rule_on_floats_is_the_rule_on_an_array_of_one(rule):
+    """In float64 both are Python's arithmetic, but for `dw**2`, where pow may differ in a bit."""
+    names = rule.schema.positional
+    inputs = {name: 3 if name == "t" else 0.25 + 0.5 * i for i, name in enumerate(names)}
+    arrays = {k: v if k == "t" else np.array([v]) for k, v in inputs.items()}
+
+    numbers = rule(*inputs.values())
+    ones = rule(*arrays.values())
+
+    for number, one in zip(numbers, ones, strict=True):
+        np.testing.assert_allclose(one, [number], rtol=4e-16)
+
+
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_a_rule_changes_none_of_its_arguments(rule):
+    names = rule.schema.positional
+    inputs = {name: 3 if name == "t" else np.linspace(0.5, 2.0, 5) for name in names}
+    before = {name: np.copy(value) for name, value in inputs.items()}
+
+    results = rule(*inputs.values())
+
+    assert len(results) == len(rule.schema.returns)
+    for name, value in inputs.items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
