@@ -1,6 +1,7 @@
 """Write an update rule once, as it stands on a flash card; run it everywhere."""
 
 from . import rules as rules
+
 # SCHED
 from .engines.threads import set_threads as set_threads
 from .errors import RuleonceError as RuleonceError

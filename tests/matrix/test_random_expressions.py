@@ -76,7 +76,9 @@ class Expression:
     def values(self, arguments):
         values = [arguments[name] for name in LEAVES]
         for name, places, constants in self.steps:
-            operands = [values[p] if c is None else c for p, c in zip(places, constants)]
+            operands = [
+                values[p] if c is None else c for p, c in zip(places, constants, strict=True)
+            ]
             op = ops.OPS[name]
             values.append(WRITTEN.get(name, op.number)(*operands))
         return values
@@ -99,7 +101,7 @@ def expressions(draw):
             constant = draw(st.none() | st.none() | st.sampled_from([0.5, 2, -1.5, 0, 1, 3.0]))
             constants.append(constant if is_number else None)
         else:
-            free = [p for p, c in zip(places, constants) if c is None]
+            free = [p for p, c in zip(places, constants, strict=True) if c is None]
             on_elements = any(element[p] for p in free)
             if op is ops.POWER and not on_elements:
                 continue  # an int to an int to an int never ends
@@ -116,12 +118,14 @@ def as_rule(expression):
     states = [f"s{i}" for i in range(len(expression.steps))]
 
     def random(*positional, **hyperparameters):
-        arguments = dict(zip(("w", "dw", "m", *states, "t"), positional)) | hyperparameters
+        arguments = (
+            dict(zip(("w", "dw", "m", *states, "t"), positional, strict=True)) | hyperparameters
+        )
         values = expression.values(arguments)[len(LEAVES) :]
         kept = []
-        for value, (name, *_), old in zip(values, expression.steps, positional[3:]):
+        for value, (name, *_), old in zip(values, expression.steps, positional[3:-1], strict=True):
             number = ro.where(value, 1.0, 0.0) if ops.OPS[name].gives == "truth" else value
-            kept.append(ro.where(old == old, number, number))  # a number a step, for each element
+            kept.append(ro.where(old == 0, number, number))  # a number a step, for each element
         return (arguments["w"], arguments["m"], *kept)
 
     positional = [
@@ -181,7 +185,9 @@ def test_every_operation_of_a_random_rule_gives_the_bits_of_numpy(expression, dt
     with np.errstate(all="ignore"):
         for index, (name, places, constants) in enumerate(expression.steps):
             op = ops.OPS[name]
-            operands = [values[p] if c is None else c for p, c in zip(places, constants)]
+            operands = [
+                values[p] if c is None else c for p, c in zip(places, constants, strict=True)
+            ]
             kernel = runs["cpu"][f"s{index}"]
             if all(np.ndim(x) == 0 for x in operands):  # the host's: Python's own number
                 value = WRITTEN.get(name, op.number)(*operands)
@@ -193,8 +199,9 @@ def test_every_operation_of_a_random_rule_gives_the_bits_of_numpy(expression, dt
             apart = tolerance.ulps_apart(kernel, expected)
             assert np.max(apart) <= tolerance.ULP.get(name, 0), (name, operands, kernel, expected)
             if op.exact:
-                np.testing.assert_array_equal(np.signbit(kernel[kernel == 0]),
-                                              np.signbit(expected[expected == 0]))
+                np.testing.assert_array_equal(
+                    np.signbit(kernel[kernel == 0]), np.signbit(expected[expected == 0])
+                )
             values.append(kernel != 0 if op.gives == "truth" else kernel)
     if all(ops.OPS[name].exact for name, *_ in expression.steps):
         for name, values in runs["cpu"].items():

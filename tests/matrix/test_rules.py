@@ -36,9 +36,7 @@ def plain(rule, arrays, dw, t, storage):
 def test_the_cpu_engine_gives_the_bits_of_the_plain_rule(rule, dtype):
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=size).astype(dtype) for size in SIZES]
-    expected = [
-        {"w": w.copy(), **{name: np.zeros_like(w) for name in rule.state}} for w in weights
-    ]
+    expected = [{"w": w.copy(), **{name: np.zeros_like(w) for name in rule.state}} for w in weights]
     optimizer = ro.Optimizer(rule, weights, engine="cpu")
 
     with np.errstate(all="ignore"):

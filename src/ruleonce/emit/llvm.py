@@ -111,7 +111,8 @@ def _range(program: Program, formats: Formats, computed: Format, name: str) -> I
     number = FLOATS[computed]
     names = node_names(program, (*program.host, *program.body))
     pointers = "".join(f", ptr noalias %{identifier(x)}.at" for x in program.tensors)
-    yield f"define internal void @{name}.range(i64 %range.begin, i64 %range.end, ptr %range.host{pointers}) #0 {{"
+    run = "i64 %range.begin, i64 %range.end, ptr %range.host"
+    yield f"define internal void @{name}.range({run}{pointers}) #0 {{"
     yield "range.entry:"
     for index, node in enumerate(program.host):
         for line in _host_number(index, names[node], node, computed):

@@ -28,13 +28,13 @@ _NAMESPACE: Mapping[str, Any] = {
 
 
 def emit(program: Program) -> str:
-    """A function (_pack, _buffer, step inputs ...): packs `program.host`, returns new scalar state."""
+    """A function (_pack, _buffer, *step inputs) that packs `program.host`; see above."""
     scalars = tuple(program.scalars.values())
     nodes = in_order((*scalars, *program.host))
     names = node_names(program, nodes)
 
     def spelled(node: Node) -> str:
-        return names[node] if node in names else f"({node.value!r})"  # (-1.0) ** t
+        return names.get(node) or f"({node.value!r})"  # (-1.0) ** t
 
     lines = [f"    {names[n]} = {_call(n, *map(spelled, n.args))}" for n in nodes if n.op]
     arguments = ", ".join(["_pack", "_buffer", *map(identifier, program.step_inputs)])

@@ -56,8 +56,8 @@ def computed_in(formats: Iterable[Format]) -> Format:
 def stored(values: Array, form: Format) -> Array:
     """`values`, rounded once to nearest even."""
     if form is BFLOAT16 and values.dtype == np.float64:
-        # ml_dtypes goes through float32 and so rounds twice. A float32 that was rounded to odd keeps
-        # the fact that something was cut off, and the second rounding is then right
+        # ml_dtypes goes through float32 and so rounds twice. A float32 that was rounded to odd
+        # keeps the fact that something was cut off, and the second rounding is then right
         # (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums").
         values = _rounded_to_odd(values)
     return values.astype(form.dtype)

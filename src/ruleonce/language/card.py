@@ -4,8 +4,6 @@ import inspect
 import textwrap
 from typing import TYPE_CHECKING
 
-from .latex import latex as latex
-
 if TYPE_CHECKING:
     from .rule import Rule
 

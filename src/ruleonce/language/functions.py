@@ -6,11 +6,13 @@ an ordinary function.
 
 import sys
 from types import ModuleType
-from typing import Any  # numbers, symbols, arrays of any library: what comes in decides what goes out
+from typing import (
+    Any,  # numbers, symbols, arrays of any library: what comes in decides what goes out
+)
 
 from . import ops
 from .ops import Op
-from .trace import Symbol, record
+from .symbol import Symbol, record
 
 __all__ = (
     "abs",
@@ -55,12 +57,12 @@ def minimum(x: Any, y: Any) -> Any:
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
-    """x where the condition holds, y elsewhere. Both are computed."""
+    """X where the condition holds, y elsewhere. Both are computed."""
     return _apply(ops.WHERE, condition, x, y)
 
 
 def exp(x: Any) -> Any:
-    """e to the power x."""
+    """E to the power x."""
     return _apply(ops.EXP, x)
 
 
@@ -80,7 +82,7 @@ def cbrt(x: Any) -> Any:
 
 
 def power(x: Any, y: Any) -> Any:
-    """x to the power y, as `x**y`."""
+    """X to the power y, as `x**y`."""
     return x**y
 
 

@@ -51,7 +51,7 @@ def checked_number(rule: str, name: str, value: object, allowed: Range | None) -
 
 
 def check_names(rule: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise UnknownNameError at the first name that the rule lacks, naming the nearest that it has."""
+    """Raise UnknownNameError for a name that the rule lacks; it names the nearest it has."""
     known = list(known)
     for name in given:
         if name not in known:
@@ -62,6 +62,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'beta1'? It has ...`: the end of a message about a wrong name."""
     known = list(known)
     initials = [x for x in known if "".join(part[:1] for part in x.split("_")) == name]  # lr
-    close = initials or get_close_matches(str(name), known, n=1, cutoff=0.5)
+    parts = [x for x in known if name in x.split("_")]  # rate
+    close = initials or parts or get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"{hint} It has {', '.join(known) or 'none'}."

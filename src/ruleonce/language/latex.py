@@ -83,7 +83,7 @@ def latex(program: Program) -> str:
 
 
 def symbol(name: str) -> str:
-    """A Python name as a mathematical symbol: beta1 is \\beta_1, m_hat is \\hat{m}."""
+    r"""A Python name as a mathematical symbol: beta1 is \beta_1, m_hat is \hat{m}."""
     if name in NAMES:
         return NAMES[name]
     base = name.rstrip("0123456789")
@@ -113,7 +113,9 @@ def _spelled(node: Node, names: Mapping[Node, str], *, top: bool = False) -> tup
         operands.append(rf"\left({operand}\right)" if brackets else operand)
     if node.op is ops.MUL and node.args[0] is node.args[1]:
         base, found = _spelled(node.args[0], names)
-        return (f"{base}^2" if found == _ATOM and "_" not in base else rf"\left({base}\right)^2"), _POWER
+        return (
+            f"{base}^2" if found == _ATOM and "_" not in base else rf"\left({base}\right)^2"
+        ), _POWER
     return text.format(*operands), tightness
 
 
@@ -121,7 +123,9 @@ def _constant(node: Node) -> tuple[str, int]:
     value = node.value
     if isinstance(value, bool):
         return rf"\text{{{value}}}".lower(), _ATOM
-    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else repr(value)
+    text = (
+        f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else repr(value)
+    )
     mantissa, e, exponent = text.partition("e")
     if e:
         power = f"10^{{{int(exponent)}}}"

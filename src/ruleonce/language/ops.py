@@ -141,9 +141,7 @@ def _where(xp: Any, condition: Any, x: Any, y: Any) -> Any:
     return xp.where(condition, x, y)
 
 
-WHERE = Op(
-    "where", _on_numbers(_where), _where, "where({}, {}, {})", ("truth", "number", "number")
-)
+WHERE = Op("where", _on_numbers(_where), _where, "where({}, {}, {})", ("truth", "number", "number"))
 
 OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}
 DEVICE_OPS = tuple(op for op in OPS.values() if not op.per_step)

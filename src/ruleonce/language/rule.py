@@ -13,12 +13,14 @@ from typing import Any, overload  # a rule takes numbers, or arrays of any libra
 import numpy as np
 
 from ..errors import RuleError
-from .card import card, latex, source
-from .graph import Graph, evaluate
+from .card import card, source
+from .graph import evaluate
+from .hyperparameters import check_names
+from .latex import latex
 from .program import Program
 from .schema import Schema, read_schema
-from .trace import Symbol, as_number
-from .tracing import Traced, note_nested, trace
+from .symbol import Symbol
+from .trace import Traced, note_nested, trace
 
 Function = Callable[..., Any]
 
@@ -98,6 +100,7 @@ class Rule:
 
         Raises RuleError, naming the line, for what the language cannot hold.
         """
+        check_names(self.name, switches, self.schema.switches)
         values = self.schema.switches | switches
         key = tuple(values.values())
         with self._lock:
@@ -134,11 +137,7 @@ class Rule:
             found = f"{len(result)} value{'s' if len(result) != 1 else ''}"
         else:
             return tuple(result)
-        missing = (
-            f" (each state is returned: {', '.join(wanted[1:])})"
-            if len(wanted) > 1
-            else ""
-        )
+        missing = f" (each state is returned: {', '.join(wanted[1:])})" if len(wanted) > 1 else ""
         gradient = self.schema.gradient
         has_gradient = isinstance(result, (tuple, list)) and any(
             isinstance(value, Symbol) and value.node.name == gradient for value in result
@@ -179,8 +178,8 @@ class Rule:
         """The rule in the precision of its arrays, where NumPy left it.
 
         `where(dw > 0, 1.0, -1.0)` has no array to take a precision from, and NumPy chooses float64;
-        so it does for np.sqrt of a Python number. The meaning is the precision of the tensors, as in
-        every engine: the same operations, in the same order, on numbers rounded to it.
+        so it does for np.sqrt of a Python number. The meaning is the precision of the tensors, as
+        in every engine: the same operations, in the same order, on numbers rounded to it.
         """
         switches = {name: bool(values[name]) for name in self.schema.switches}
         traced = self.traced(**switches)
@@ -234,6 +233,3 @@ def rule(
     if not callable(function):
         raise RuleError(f"@rule takes a function, not {function!r}.")
     return Rule(function, initial or {}, ranges or {})
-
-
-__all__ = ["Graph", "Rule", "as_number", "rule"]

@@ -11,7 +11,7 @@ from .hyperparameters import RANGES, Range, checked_number, nearest
 
 
 class Scalar:
-    """Marks state that is one number for the whole optimizer: `def nadam(w, dw, mu: Scalar, ...)`."""
+    """Marks state that is one number for the whole optimizer: `def nadam(w, dw, mu: Scalar)`."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,7 @@ def _is_scalar(annotation: object) -> bool:
     return annotation is Scalar
 
 
-def _default(
-    parameter: inspect.Parameter, refuse: Callable[[str], RuleError]
-) -> float | bool:
+def _default(parameter: inspect.Parameter, refuse: Callable[[str], RuleError]) -> float | bool:
     name, value = parameter.name, parameter.default
     if value is parameter.empty:
         raise refuse(f"the hyperparameter `{name}` needs a default: {name}=...")
@@ -190,8 +188,7 @@ def _check_options(schema: Schema, refuse: Callable[[str], RuleError]) -> None:
     for name in schema.ranges:
         if name not in schema.numbers:
             raise refuse(
-                f"ranges= names {name!r}, which is no hyperparameter"
-                f"{nearest(name, schema.numbers)}"
+                f"ranges= names {name!r}, which is no hyperparameter{nearest(name, schema.numbers)}"
             )
     for name in schema.numbers:
         default = schema.hyperparameters[name]

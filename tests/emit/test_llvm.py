@@ -1,0 +1,93 @@
+"""The LLVM IR of a program: complete, stable, readable, and free of rearrangement."""
+
+from pathlib import Path
+
+import pytest
+
+import ruleonce as ro
+from ruleonce.emit import llvm, names
+from ruleonce.engines.native import assembly
+from ruleonce.formats import FLOAT32, FORMATS, computed_in
+from ruleonce.language import ops
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def ir(rule, name="float32"):
+    form = FORMATS[name]
+    program = rule.program()
+    return llvm.emit(program, dict.fromkeys(program.tensors, form), computed_in([form]))
+
+
+def test_every_operation_of_the_device_is_spelled():
+    """A new operation cannot be forgotten in one language."""
+    assert set(ops.DEVICE_OPS) == set(llvm.SPELLING)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_adam_is_emitted_as_it_was_reviewed(name, request):
+    """Run `pytest --update-golden`, then read the difference."""
+    file = GOLDEN / f"adam.{name}.ll"
+    if request.config.getoption("--update-golden"):
+        file.write_text(ir(ro.adam, name))
+
+    assert ir(ro.adam, name) == file.read_text()
+
+
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_no_operation_may_be_rearranged_or_contracted(rule):
+    text = ir(rule)
+
+    for flag in ("fast", "reassoc", "contract", "arcp", "nnan", "ninf", "nsz", "afn", "fmuladd"):
+        assert f" {flag} " not in text
+    machine = assembly(text)
+    assert "vfmadd" not in machine
+    assert "fmla" not in machine
+
+
+def test_the_loop_is_vectorized():
+    text = assembly(ir(ro.adam))
+
+    assert any(
+        f"{packed}" in text for packed in ("vsqrtps\t%zmm", "vsqrtps\t%ymm", "sqrtps", ".4s")
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["i", "end", "row", "loop", "host", "table", "entry", "job", "w_new"]
+)
+def test_any_argument_name_of_python_can_be_emitted(name):
+    text = (
+        f"lambda w, dw, {name}, *, β1=0.5, class_=0.1: (w - β1 * dw - class_ * {name}, {name} + dw)"
+    )
+    made = ro.rule(eval(text))  # noqa: S307
+    import numpy as np
+
+    w, expected = np.ones(3), np.ones(3)
+    ro.Optimizer(made, w, engine="cpu").step(np.ones(3))
+    ro.Optimizer(made, expected, engine="reference").step(np.ones(3))
+
+    assert w.tolist() == expected.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_names_are_the_authors_where_there_are_any():
+    program = ro.adam.program()
+    found = names.node_names(program, program.body)
+
+    assert {"m_new", "v_new", "w_new", "mt", "vt"} <= set(found.values())
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("adam", "adam"), ("<lambda>", "lambda"), ("β", "u03b2"), ("_x", "x_x"), ("a b", "au0020b")],
+)
+def test_identifiers_are_plain(name, plain):
+    assert names.identifier(name) == plain
+
+
+def test_a_constant_is_rounded_to_the_precision_of_the_kernel():
+    program = ro.rule(lambda w, dw: w - 0.1 * dw).program()
+    formats = dict.fromkeys(program.tensors, FLOAT32)
+
+    assert "0x3FB99999A0000000" in llvm.emit(program, formats, FLOAT32)  # float32(0.1)
