@@ -67,6 +67,10 @@ NUMBERS = [
 ]
 
 
+def operands_of(values, places, constants):
+    return [values[p] if c is None else c for p, c in zip(places, constants, strict=True)]
+
+
 @dataclass(frozen=True)
 class Expression:
     """Operations, each on the places of earlier values: the leaves first, then results."""

@@ -6,7 +6,6 @@ else states it.
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, update_wrapper
-from threading import Lock
 from types import MappingProxyType
 from typing import Any, overload  # a rule takes numbers, or arrays of any library
 
@@ -46,7 +45,6 @@ class Rule:
         self.function = function
         self.schema: Schema = read_schema(function, initial, ranges)
         self._traces: dict[tuple[bool, ...], Traced] = {}
-        self._lock = Lock()
         update_wrapper(self, function)
 
     @property
@@ -103,10 +101,10 @@ class Rule:
         check_names(self.name, switches, self.schema.switches)
         values = self.schema.switches | switches
         key = tuple(values.values())
-        with self._lock:
-            if key not in self._traces:
-                self._traces[key] = trace(self, values)
-            return self._traces[key]
+        if key not in self._traces:
+            # Two threads may both trace it; the first one's stays, so a rule has one program.
+            self._traces.setdefault(key, trace(self, values))
+        return self._traces[key]
 
     def program(self, **switches: bool) -> Program:
         """The rule as engines take it, for these values of its static switches."""

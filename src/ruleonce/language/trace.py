@@ -102,7 +102,7 @@ def _author_names(seen: Locals, arguments: set[Node]) -> dict[Node, str]:
     names: dict[Node, str] = {}
     for found in reversed(seen.found):
         for name, value in found.items():
-            computed = isinstance(value, Symbol) and value.node not in arguments
-            if computed and value.node.op is not None:
-                names.setdefault(value.node, name)
+            node = value.node if isinstance(value, Symbol) else None
+            if node is not None and node.op is not None and node not in arguments:
+                names.setdefault(node, name)
     return names

@@ -1,0 +1,77 @@
+"""Every snippet of the README and the docs runs as it is pasted, and prints what it says it prints."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PRINTS = re.compile(r"^(?P<code>print\(.*\))\s+# (?P<said>.*)$")
+
+
+def blocks(document, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", document.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_snippets_of_a_document_run_in_order(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+
+    for block in blocks(document, "python"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(block, document.name, "exec"), namespace)  # noqa: S102
+
+
+def promises():
+    for document in DOCUMENTS:
+        for number, block in enumerate(blocks(document, "python")):
+            for line in block.split("\n"):
+                found = PRINTS.match(line)
+                if found and not found["said"][0].islower():
+                    yield pytest.param(document, number, found, id=f"{document.name}-{found['code']}")
+
+
+@pytest.mark.parametrize(("document", "number", "promise"), promises())
+def test_a_print_prints_what_its_comment_says(document, number, promise, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in blocks(document, "python")[:number]:
+            exec(compile(block, document.name, "exec"), namespace)  # noqa: S102
+
+    code = blocks(document, "python")[number].split(promise["code"])[0]
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, document.name, "exec"), namespace)  # noqa: S102
+    with contextlib.redirect_stdout(out):
+        exec(promise["code"], namespace)  # noqa: S102
+
+    assert out.getvalue().strip() == promise["said"].partition(":")[0]
+
+
+def test_every_target_of_make_that_a_document_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        name
+        for document in DOCUMENTS
+        for block in blocks(document, "console")
+        for name in re.findall(r"^make ([a-z]+)", block, re.MULTILINE)
+    }
+
+    assert named >= {"race", "test", "lint", "bench"}
+    assert named <= targets
+
+
+def test_every_file_that_a_document_links_to_exists():
+    for document in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_no_file_names_a_package_registry():
+    for name in ("constraints.txt", "pyproject.toml", "Makefile", ".ci/run"):
+        assert "://" not in (ROOT / name).read_text().replace("https://cs231n", "")
