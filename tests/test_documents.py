@@ -35,7 +35,7 @@ def promises():
                     yield pytest.param(document, number, found, id=f"{document.name}-{found['code']}")
 
 
-@pytest.mark.parametrize(("document", "number", "promise"), promises())
+@pytest.mark.parametrize(("document", "number", "promise"), list(promises()))
 def test_a_print_prints_what_its_comment_says(document, number, promise, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}

@@ -25,3 +25,15 @@ def ulps_apart(x, y):
     one_nan = np.isnan(x) != np.isnan(y)
     both_nan = np.isnan(x) & np.isnan(y)
     return np.where(both_nan, 0.0, np.where(one_nan, np.inf, apart))
+
+
+# One step of a whole rule that uses such a function: a few of them, each amplified a little.
+STEP_ULP = 64
+
+
+def assert_close_step(got, expected, what):
+    """Two results of one step from equal state, within STEP_ULP; numbers of the host are equal."""
+    if np.ndim(got) == 0:
+        assert got == expected, what
+    else:
+        assert np.max(ulps_apart(got, expected), initial=0.0) <= STEP_ULP, what

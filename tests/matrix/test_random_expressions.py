@@ -6,24 +6,17 @@ had: equal bits, or the ulp of tests/tolerance.py for exp, log, tanh, cbrt and p
 exact, the whole rule is also held against the plain rule.
 """
 
-import importlib.util
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import tolerance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ruleonce as ro
 from ruleonce.errors import HyperparameterError
 from ruleonce.language import ops
-
-_SPEC = importlib.util.spec_from_file_location(
-    "tolerance", Path(__file__).parents[1] / "tolerance.py"
-)
-tolerance = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(tolerance)
 
 LEAVES = ("w", "dw", "m", "a", "b", "t")
 ELEMENTS = frozenset({"w", "dw", "m"})
