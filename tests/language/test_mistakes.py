@@ -100,6 +100,7 @@ def test_scalar_state_cannot_depend_on_an_element():
         (lambda w, dw: w - dw * (dw > 0), ["true or false, not a number", "1.0, 0.0) is a mask"]),
         (lambda w, dw: ro.where(dw, w, 0.0), ["needs a condition", "x > 0"]),
         (lambda w, dw: w & dw, ["needs a condition"]),
+        (lambda w, dw, t: ro.where(~(t == 1), w, dw), ["opposite comparison", "t != 1"]),
         (lambda w, dw: w % 2, ["not defined for tensors"]),
         (lambda w, dw: w - 1j * dw, ["is not a real number"]),
         (lambda w, dw: w - np.ones(3) * dw, ["array of shape (3,)", "Values that differ"]),

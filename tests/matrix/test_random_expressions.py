@@ -34,7 +34,7 @@ WRITTEN = {
     "tanh": ro.tanh,
     "cbrt": ro.cbrt,
     "where": ro.where,
-    "not": lambda x: (not x) if isinstance(x, bool) else ~x,
+    "not": np.logical_not,
 }
 
 NUMBERS = [

@@ -107,7 +107,16 @@ class Symbol:
     __eq__ = _binary(ops.EQ)  # type: ignore[assignment]  # a traced answer, not a bool
     __ne__ = _binary(ops.NE)  # type: ignore[assignment]  # a traced answer, not a bool
 
-    __neg__, __abs__, __invert__ = _unary(ops.NEG), _unary(ops.ABS), _unary(ops.NOT)
+    __neg__, __abs__ = _unary(ops.NEG), _unary(ops.ABS)
+
+    def __invert__(self) -> "Symbol":
+        if self.node.rate == "step" and self.node.kind == "truth":
+            # When the rule is called as a function, this is Python's own bool, and ~True is -2.
+            refuse(
+                f"`~` of `{self.node!r}`, which is one answer for the whole step.\n"
+                "  Write the opposite comparison: t != 1 for ~(t == 1)."
+            )
+        return record(ops.NOT, self)
 
     # w += x: traced, the same as w = w + x
     __iadd__, __isub__ = _in_place(ops.ADD), _in_place(ops.SUB)
