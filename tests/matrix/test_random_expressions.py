@@ -138,7 +138,9 @@ def as_rule(expression):
 
 def held(op, operands, dtype):
     """NumPy's result of one operation, in the precision of the kernel."""
-    rounded = [x if np.ndim(x) or isinstance(x, bool) else dtype.type(x) for x in operands]
+    rounded = [
+        x if np.ndim(x) or isinstance(x, (bool, np.bool_)) else dtype.type(x) for x in operands
+    ]
     result = op.array(np, *rounded)
     return np.broadcast_to(np.where(result, 1.0, 0.0) if op.gives == "truth" else result, SIZE)
 

@@ -21,7 +21,9 @@ SIZES = (*range(71), 1003)  # every vector tail, and more than one vector
 
 def settings_of_switches(rule):
     names = rule.schema.switches
-    return [dict(zip(names, v, strict=True)) for v in itertools.product(*[(False, True)] * len(names))]
+    return [
+        dict(zip(names, v, strict=True)) for v in itertools.product(*[(False, True)] * len(names))
+    ]
 
 
 CASES = [
