@@ -1,6 +1,8 @@
 """A rule: called as a function, traced as a program, printed as a card."""
 
+import cProfile
 import pickle
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -281,3 +283,30 @@ def test_a_rule_is_pickled_by_name():
 def test_the_summary_and_repr_say_what_it_is():
     assert example.summary == "One line that says what it is."
     assert repr(ro.sgd) == "<rule sgd(w, dw, *, learning_rate=0.001)>"
+
+
+def test_a_rule_can_be_traced_under_a_profiler():
+    """Python's own profiler sits in the place that the author's names are read from."""
+    function = ro.adam.function
+    profiler = cProfile.Profile()
+    profiler.enable()
+    try:
+        program = ro.rule(function).program()
+    finally:
+        profiler.disable()
+
+    assert len(program.body) == len(ro.adam.program().body)
+    assert sys.getprofile() is None
+
+
+def test_a_callable_profiler_goes_on_seeing_calls():
+    seen = []
+    sys.setprofile(lambda *event: seen.append(event))
+    try:
+        ro.rule(ro.adam.function).program()
+        hook = sys.getprofile()
+    finally:
+        sys.setprofile(None)
+
+    assert hook is not None
+    assert any(frame.f_code is ro.adam.function.__code__ for frame, *_ in seen)

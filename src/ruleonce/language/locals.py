@@ -9,7 +9,8 @@ class Locals:
     """Sees the local variables of given functions when they return, for the author's own names.
 
     A profile hook is the one way to a function's last values without reading its source. It is set
-    only while a rule is traced, and hands every event on to the hook that was there.
+    only while a rule is traced. Where a profiler is at work already it is left alone, and the
+    values get plain names: they make emitted code and formulas readable, and change nothing else.
     """
 
     def __init__(self) -> None:
@@ -17,15 +18,15 @@ class Locals:
         self.found: list[dict[str, object]] = []
 
     def __enter__(self) -> Self:
-        self._before: Any = sys.getprofile()
-        sys.setprofile(self._hook)
+        self._is_set = sys.getprofile() is None
+        if self._is_set:
+            sys.setprofile(self._hook)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._before)
+        if self._is_set:
+            sys.setprofile(None)
 
-    def _hook(self, frame: FrameType, event: str, arg: Any) -> None:
+    def _hook(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "return" and frame.f_code in self.codes:
             self.found.append(dict(frame.f_locals))
-        if self._before is not None:
-            self._before(frame, event, arg)
