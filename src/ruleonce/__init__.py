@@ -1,8 +1,7 @@
 """Write an update rule once, as it stands on a flash card; run it everywhere."""
 
 from . import rules as rules
-
-# SCHED
+from . import schedules as schedules
 from .engines.threads import set_threads as set_threads
 from .errors import RuleonceError as RuleonceError
 from .language.functions import abs as abs  # noqa: A004  (Python's works in a rule as well)
