@@ -45,3 +45,15 @@ class CheckpointError(RuleonceError, ValueError):
 
 class MissingLibraryError(RuleonceError, ImportError):
     """An optional library is not installed; the message holds the command that installs it."""
+
+
+class CommandError(RuleonceError, ValueError):
+    """A command that cannot be run as asked: an unknown rule, a folder that cannot be written."""
+
+
+class DataError(CommandError):
+    """Data that cannot be raced on; the message names file, place and way out."""
+
+
+class RuleFileError(RuleonceError, ImportError):
+    """A file of rules that is not there, holds no rule, or fails as it is imported."""

@@ -26,7 +26,8 @@ def report() -> tuple[list[str], bool]:
     """The lines to print, and whether every engine that is installed gave the right bits."""
     lines = [
         f"ruleonce   {_version('ruleonce')}",
-        f"Python     {platform.python_version()} ({sys.implementation.name}), {platform.platform()}",
+        f"Python     {platform.python_version()} ({sys.implementation.name})",
+        f"system     {platform.platform()}",
         f"processor  {_processor()}",
         f"threads    {threads()} for large work (set_threads, RULEONCE_THREADS)",
         "",

@@ -1,11 +1,15 @@
-"""`ruleonce show adam` and `ruleonce cards`: a rule as a card, as formulas, as the code it becomes."""
+"""`ruleonce show` and `ruleonce cards`: a rule as a card, as formulas, as the code it becomes."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from .. import rules
 from ..emit import llvm, python
+from ..errors import CommandError
 from ..formats import computed_in, format_of
 from ..language.hyperparameters import nearest
 from ..language.rule import Rule
+from .rule_file import rules_of
 
 Writer = Callable[[Rule, str], str]
 
@@ -33,18 +37,29 @@ FORMS: Mapping[str, Writer] = {
 }
 
 
+def found(name: str, rule_file: Path | None) -> Rule:
+    """The rule of that name: the reader's own, or one of ruleonce's.
+
+    Raises CommandError, with the nearest name, if there is none; RuleFileError for the file.
+    """
+    known = {rule.name: rule for rule in rules.ALL} | (rules_of(rule_file) if rule_file else {})
+    if name not in known:
+        raise CommandError(f"there is no rule {name!r}{nearest(name, known)}")
+    return known[name]
+
+
 def shown(rule: Rule, form: str, dtype: str) -> str:
-    """A rule as one of FORMS. Raises ValueError for another form, TensorTypeError for the dtype."""
+    """A rule as one of FORMS. Raises CommandError for another, TensorTypeError for the dtype."""
     if form not in FORMS:
-        raise ValueError(f"there is no form {form!r}{nearest(form, FORMS)}")
+        raise CommandError(f"--as {form}: there is no such form{nearest(form, FORMS)}")
     return FORMS[form](rule, dtype).rstrip("\n")
 
 
-def listed(rules: tuple[Rule, ...]) -> str:
-    """A line a rule: its name, what it is, its hyperparameters."""
-    width = max(len(rule.name) for rule in rules)
+def listed(all_: tuple[Rule, ...]) -> str:
+    """Two lines a rule: its name and what it is, then its hyperparameters."""
+    width = max(len(rule.name) for rule in all_)
     lines = []
-    for rule in rules:
+    for rule in all_:
         values = ", ".join(f"{name}={value:g}" for name, value in rule.hyperparameters.items())
         lines += [f"{rule.name:<{width}}  {rule.summary}", f"{'':<{width}}  {values}"]
     return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""The commands and their options, and nothing else: each command calls one function elsewhere.
+
+A command is added by writing one more function here. What it imports, it imports inside, so that
+`ruleonce --help` does not wait for matplotlib. A RuleonceError that it raises becomes one message
+on stderr and the exit code 1.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import RuleonceError
+
+
+class Commands(TyperGroup):
+    """The group of all commands: a mistake in what was asked is a message, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except RuleonceError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from None
+        except ModuleNotFoundError as error:
+            if (error.name or "ruleonce").startswith("ruleonce"):
+                raise
+            typer.echo(
+                f"Error: this command needs {error.name}, which is not installed here:\n"
+                "  pip install 'ruleonce[cli]'",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def ruleonce() -> None:
+    """Write an update rule once; race it, read it, run it everywhere."""
+
+
+@app.command()
+def race(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Race on your own data: a .csv file with a line of column names, or an .npz file "
+            "with the arrays X and y. Without it: scikit-learn's 1797 handwritten digits."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="The column of the CSV file, or the array of the .npz, with the labels."),
+    ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(help="The rules that race, as adam,sgd or given again. Without it: all."),
+    ] = None,
+    learning_rates: Annotated[
+        list[str] | None,
+        typer.Option(help="The learning rates, as 1e-3,1e-4 or given again."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often a run sees all the data.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from --seed.")] = 3,
+    out: Annotated[
+        Path, typer.Option(help="The folder for race.json, race.png and bias_correction.png.")
+    ] = Path(),
+    rule_file: Annotated[
+        Path | None,
+        typer.Option(help="A Python file with rules of your own (@rule); they join the race."),
+    ] = None,
+) -> None:
+    """Train a small network with every rule at several learning rates, and compare.
+
+    Runs with the same seed start from the same weights and see the same batches:
+    the rule alone makes the difference. Ctrl-C keeps what was finished.
+    """
+    from .race.command import race as run_race
+    from .race.entries import DEFAULT_LEARNING_RATES, numbers
+
+    code = run_race(
+        data=data,
+        target=target,
+        rules=_items(rules),
+        learning_rates=numbers(_items(learning_rates)) or DEFAULT_LEARNING_RATES,
+        epochs=epochs,
+        seeds=range(seed, seed + seeds),
+        out=out,
+        rule_file=rule_file,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def show(
+    rule: Annotated[str, typer.Argument(help="The name of a rule, such as adam.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="card, latex (its formulas), program (what is done once a step, and what for each "
+            "element), host (the first in Python), ir (the second as LLVM IR) or asm.",
+        ),
+    ] = "card",
+    dtype: Annotated[
+        str, typer.Option(help="For ir and asm: float64, float32, float16 or bfloat16.")
+    ] = "float32",
+    rule_file: Annotated[
+        Path | None, typer.Option(help="A Python file with rules of your own.")
+    ] = None,
+) -> None:
+    """Print a rule: as its card, as formulas, or as the code that it becomes."""
+    from .show import found, shown
+
+    typer.echo(shown(found(rule, rule_file), form, dtype))
+
+
+@app.command()
+def cards() -> None:
+    """List the rules: what each is, and its hyperparameters with their defaults."""
+    from .. import rules
+    from .show import listed
+
+    typer.echo(listed(rules.ALL))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, and check one step of every rule on each engine."""
+    from .doctor import report
+
+    lines, healthy = report()
+    typer.echo("\n".join(lines))
+    raise typer.Exit(0 if healthy else 1)
+
+
+def _items(values: list[str] | None) -> list[str]:
+    """`--rules adam,sgd --rules momentum` as ["adam", "sgd", "momentum"]."""
+    parts = [part.strip() for value in values or () for part in value.split(",")]
+    return [part for part in parts if part]

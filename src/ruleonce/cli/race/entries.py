@@ -1,0 +1,91 @@
+"""Who races: the rules, and the learning rates that each starts with."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ... import rules
+from ...errors import CommandError
+from ...language.hyperparameters import nearest
+from ...language.rule import Rule
+from ...numpy import Optimizer
+from ..rule_file import rules_of
+from .network import Parameters
+
+DEFAULT_LEARNING_RATES = (1e-3, 5e-4, 1e-4)  # the card's
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One rule at one learning rate.
+
+    label           the name under which it stands in table, picture and file
+    rule            the rule
+    learning_rate   None for a rule without that hyperparameter: it runs with its own defaults
+    """
+
+    label: str
+    rule: Rule
+    learning_rate: float | None
+
+    def optimizer(self, parameters: Parameters) -> Optimizer:
+        """A fresh optimizer for these parameters."""
+        if self.learning_rate is None:
+            return Optimizer(self.rule, parameters)
+        return Optimizer(self.rule, parameters, learning_rate=self.learning_rate)
+
+
+def entries(
+    names: Sequence[str], learning_rates: Sequence[float], rule_file: Path | None
+) -> list[Entry]:
+    """Every chosen rule at every learning rate, rule by rule.
+
+    names            of ruleonce's rules; none means all of them
+    learning_rates   above 0
+    rule_file        the rules in it join, whatever `names` says; see rules_of
+
+    Raises CommandError for a name that no rule has, with the nearest one that is there;
+    RuleFileError; HyperparameterError for a learning rate that a rule does not take.
+    """
+    chosen = _chosen(names, rule_file)
+    found = [
+        Entry(label, rule, rate)
+        for label, rule in chosen.items()
+        for rate in (learning_rates if "learning_rate" in rule.hyperparameters else (None,))
+    ]
+    for entry in found:
+        entry.optimizer({"w": np.zeros(1, np.float32)})  # refuses now, not in the middle of a race
+    return found
+
+
+def _chosen(names: Sequence[str], rule_file: Path | None) -> dict[str, Rule]:
+    """Label -> rule. A reader's rule may be called as one of ours: its label then has the file."""
+    known = {rule.name: rule for rule in rules.ALL}
+    own, file = (rules_of(rule_file), rule_file.name) if rule_file else ({}, "")
+    for name in names:
+        if name not in known and name not in own:
+            raise CommandError(f"the race has no rule {name!r}{nearest(name, [*known, *own])}")
+    chosen = {name: known[name] for name in names or known if name in known}
+    for name, rule in own.items():
+        chosen[f"{name} ({file})" if name in chosen else name] = rule
+    return chosen
+
+
+def numbers(texts: Iterable[str]) -> tuple[float, ...]:
+    """Learning rates as they were typed, each once; CommandError for one that is none."""
+    found: dict[float, None] = {}
+    for text in texts:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise CommandError(
+                f"--learning-rates has {text!r}; a learning rate is a number above 0, such as 1e-3 "
+                "or 0.0005."
+            )
+        found[value] = None
+    return tuple(found)

@@ -1,0 +1,51 @@
+"""race.json, and files that appear whole or not at all."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any  # what JSON may hold
+
+from .training import Run
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A path to write to, beside `path`; it takes the place of `path` when all went well.
+
+    Whoever reads `path` finds the old file or the new one, never a half, even after Ctrl-C.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_json(path: Path, runs: Sequence[Run]) -> None:
+    """Write {"runs": [...]}, one object a run with the fields of Run.
+
+    JSON has no nan and no infinity: a loss that is either becomes null. Losses keep six digits,
+    which is what float32 has to say.
+    """
+    text = json.dumps({"runs": [_plain(run) for run in runs]}, allow_nan=False)
+    with appearing(path) as new, new.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    fields = asdict(run)
+    fields["final_train_loss"] = _number(run.final_train_loss)
+    fields["optimizer_ms"] = round(run.optimizer_ms, 3)
+    fields["losses"] = [_number(value) for value in run.losses]
+    return fields
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
