@@ -4,6 +4,7 @@ import cProfile
 import pickle
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -310,3 +311,14 @@ def test_a_callable_profiler_goes_on_seeing_calls():
 
     assert hook is not None
     assert any(frame.f_code is ro.adam.function.__code__ for frame, *_ in seen)
+
+
+def test_a_rule_can_be_jitted_by_jax():
+    """Its values are JAX's own tracers there, `t` among them."""
+    step = jax.jit(lambda w, dw, m, v, t: ro.adam(w, dw, m, v, t, learning_rate=0.1))
+    arrays = [jnp.array([1.0, -1.0]), jnp.array([0.5, 2.0]), jnp.zeros(2), jnp.zeros(2)]
+
+    jitted, plain = step(*arrays, 3), ro.adam(*arrays, 3, learning_rate=0.1)
+
+    for one, other in zip(jitted, plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
