@@ -141,6 +141,10 @@ def held(op, operands, dtype):
     rounded = [
         x if np.ndim(x) or isinstance(x, (bool, np.bool_)) else dtype.type(x) for x in operands
     ]
+    if op is ops.POWER:
+        # For one number NumPy has short cuts (0.5 is sqrt, which makes nan of -inf); for a tensor of
+        # exponents it has none.
+        rounded = [np.full(SIZE, x) if np.ndim(x) == 0 else x for x in rounded]
     result = op.array(np, *rounded)
     return np.broadcast_to(np.where(result, 1.0, 0.0) if op.gives == "truth" else result, SIZE)
 

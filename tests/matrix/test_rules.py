@@ -2,8 +2,8 @@
 
 The demand is equal bits, not a tolerance: + - * / sqrt and comparisons are correctly rounded, and
 nothing is contracted or rearranged. A rule is here because it stands in `ruleonce.rules`; each
-setting of its switches is a row. A rule that uses exp, log, tanh, cbrt or power is held step by step
-to the tolerance of tests/tolerance.py.
+setting of its switches is a row. A rule that uses exp, log, tanh, cbrt or power is held step by
+step to the tolerance of tests/tolerance.py.
 """
 
 import itertools
