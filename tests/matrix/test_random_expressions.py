@@ -136,15 +136,19 @@ def as_rule(expression):
     return ro.rule(random)
 
 
-def held(op, operands, dtype):
+def held(op, operands, constants, dtype):
     """NumPy's result of one operation, in the precision of the kernel."""
     rounded = [
         x if np.ndim(x) or isinstance(x, (bool, np.bool_)) else dtype.type(x) for x in operands
     ]
     if op is ops.POWER:
-        # For one number NumPy has short cuts (0.5 is sqrt, which makes nan of -inf); for a tensor of
-        # exponents it has none.
-        rounded = [np.full(SIZE, x) if np.ndim(x) == 0 else x for x in rounded]
+        # For one number NumPy has short cuts (0.5 is sqrt, which makes nan of -inf), and so have
+        # rules where it is written in them; for a tensor of exponents there are none.
+        literal = [c is not None for c in constants]
+        rounded = [
+            x if np.ndim(x) or is_literal else np.full(SIZE, x)
+            for x, is_literal in zip(rounded, literal, strict=True)
+        ]
     result = op.array(np, *rounded)
     return np.broadcast_to(np.where(result, 1.0, 0.0) if op.gives == "truth" else result, SIZE)
 
@@ -198,7 +202,7 @@ def test_every_operation_of_a_random_rule_gives_the_bits_of_numpy(expression, dt
                 np.testing.assert_array_equal(kernel, expected)
                 values.append(value)
                 continue
-            expected = held(op, operands, dtype).astype(dtype)
+            expected = held(op, operands, constants, dtype).astype(dtype)
             apart = tolerance.ulps_apart(kernel, expected)
             assert np.max(apart) <= tolerance.ULP.get(name, 0), (name, operands, kernel, expected)
             if op.exact:
