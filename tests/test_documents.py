@@ -1,4 +1,4 @@
-"""Every snippet of the README and the docs runs as it is pasted, and prints what it says it prints."""
+"""Every snippet of the README and the docs runs as it is pasted, and prints what it says."""
 
 import contextlib
 import io
@@ -13,7 +13,8 @@ PRINTS = re.compile(r"^(?P<code>print\(.*\))\s+# (?P<said>.*)$")
 
 
 def blocks(document, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", document.read_text(), re.DOTALL | re.MULTILINE)
+    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return fenced.findall(document.read_text())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -32,7 +33,8 @@ def promises():
             for line in block.split("\n"):
                 found = PRINTS.match(line)
                 if found and not found["said"][0].islower():
-                    yield pytest.param(document, number, found, id=f"{document.name}-{found['code']}")
+                    name = f"{document.name}-{found['code']}"
+                    yield pytest.param(document, number, found, id=name)
 
 
 @pytest.mark.parametrize(("document", "number", "promise"), list(promises()))

@@ -59,7 +59,8 @@ def run_in(tree, *arguments):
 
 def test_it_is_a_card(tree):
     assert "brand_new" in run_in(tree, "-m", "ruleonce", "cards")
-    assert "A rule that nobody has seen before." in run_in(tree, "-m", "ruleonce", "show", "brand_new")
+    card = run_in(tree, "-m", "ruleonce", "show", "brand_new")
+    assert "A rule that nobody has seen before." in card
 
 
 def test_it_is_in_the_matrix(tree):
