@@ -19,6 +19,8 @@ from ruleonce.errors import HyperparameterError
 
 # PyTorch multiplies its last value again and again, in float64.
 RUNNING = 1e-12
+# optax computes in float64 under enable_x64, with its operations in another order.
+REORDERED = 1e-14
 
 
 def by_torch(make, count, lr):
@@ -163,7 +165,7 @@ def test_a_schedule_equals_its_twin_in_optax(name):
 
     got = [ours(t) for t in range(1, 41)]
 
-    np.testing.assert_allclose(got, by_optax(theirs, 40), rtol=1e-6, atol=1e-9)  # float32 inside
+    np.testing.assert_allclose(got, by_optax(theirs, 40), rtol=REORDERED, atol=1e-17)
 
 
 def test_inverse_square_root_equals_scikit_learns_inverse_scaling():
@@ -249,6 +251,35 @@ def test_a_schedule_is_a_rate_at_every_step_however_late(schedule, t):
 
 
 @NAMED
+def test_a_step_later_than_any_float_still_has_a_value(schedule):
+    """10**400 is no float: dividing it raises OverflowError."""
+    value = schedule(10**400)
+
+    assert isinstance(value, float)
+    assert 0 <= value <= 0.2
+
+
+def test_an_endless_growth_ends_in_infinity_which_the_optimizer_names():
+    growing = schedules.step_decay(0.1, steps=1, factor=2.0)
+
+    assert growing(3) == 0.4
+    assert growing(5000) == math.inf
+    optimizer = ro.SGD(np.ones(3), learning_rate=lambda t: growing(t + 5000))
+    with pytest.raises(HyperparameterError, match="learning_rate is inf"):
+        optimizer.step(np.ones(3))
+
+
+@NAMED
+def test_the_docstring_names_every_argument(schedule):
+    make = getattr(schedules, schedule.name)
+
+    unnamed = [
+        name for name in inspect.signature(make).parameters if f"`{name}`" not in make.__doc__
+    ]
+    assert unnamed == []
+
+
+@NAMED
 def test_a_schedule_can_be_a_learning_rate(schedule):
     w = np.ones(3)
     optimizer = ro.SGD(w, learning_rate=schedule)
@@ -260,14 +291,62 @@ def test_a_schedule_can_be_a_learning_rate(schedule):
 
 
 @pytest.mark.parametrize(
-    "schedule",
-    [schedules.linear(0.1, 10, 0.03), schedules.cosine(0.1, 10, 0.03)],
-    ids=lambda schedule: schedule.name,
+    ("schedule", "steps", "first", "last"),
+    [
+        (schedules.linear(0.1, 10, 0.03), 10, 0.1, 0.03),
+        (schedules.polynomial(0.1, 10, 0.03, power=2), 10, 0.1, 0.03),
+        (schedules.cosine(0.1, 10, 0.03), 10, 0.1, 0.03),
+        (schedules.piecewise_constant(0.1, [4, 10], 0.5), 10, 0.1, 0.025),
+        (schedules.one_cycle(0.1, 11, 0.5, 10.0, 4.0), 10, 0.01, 0.0025),
+        (schedules.warmup_stable_decay(0.1, 2, 5, 3, 0.03), 10, 0.0, 0.03),
+        (schedules.warmup(4, schedules.linear(0.1, 6, 0.03)), 10, 0.0, 0.03),
+        (schedules.join([0.2, schedules.cosine(0.1, 6, 0.03)], [4]), 10, 0.2, 0.03),
+    ],
+    ids=lambda x: getattr(x, "name", ""),
 )
-def test_the_last_value_is_held(schedule):
-    assert schedule(1) == 0.1
-    assert schedule(11) == pytest.approx(0.03, rel=1e-15)
-    assert schedule(12) == schedule(11) == schedule(10**9)
+def test_the_last_value_is_held(schedule, steps, first, last):
+    assert schedule(1) == pytest.approx(first, rel=1e-14)
+    assert schedule(steps) != pytest.approx(last, rel=1e-6)
+    assert schedule(steps + 1) == pytest.approx(last, rel=1e-14)
+    assert schedule(steps + 2) == schedule(steps + 1) == schedule(10**9)
+
+
+@given(steps=st.integers(1, 50), peak=st.floats(1e-6, 1.0), start=st.floats(0.0, 1.0))
+def test_a_warmup_meets_its_schedule_in_equal_strides(steps, peak, start):
+    schedule = schedules.warmup(steps, schedules.cosine(peak, 100), start)
+    values = [schedule(t) for t in range(1, steps + 2)]
+
+    assert values[0] == start
+    assert values[-1] == schedules.cosine(peak, 100)(1)
+    np.testing.assert_allclose(np.diff(values), (peak - start) / steps, rtol=0, atol=1e-15)
+
+
+def test_a_warmup_of_no_steps_is_the_schedule():
+    cosine = schedules.cosine(0.1, 10)
+
+    assert [schedules.warmup(0, cosine)(t) for t in range(1, 15)] == [
+        cosine(t) for t in range(1, 15)
+    ]
+
+
+def test_any_function_of_t_is_continued_from_its_own_first_step():
+    schedule = schedules.warmup(2, lambda t: 10.0 * t)
+
+    assert [schedule(t) for t in range(1, 6)] == [0.0, 5.0, 10.0, 20.0, 30.0]
+
+
+def test_numbers_of_numpy_are_kept_as_python_numbers():
+    """A np.float64 would print as one, and a np.float32 would pull the arithmetic down."""
+    made = schedules.cosine(np.float32(0.5), np.int64(10), final=np.float64(0.25))
+
+    assert repr(made) == "cosine(initial=0.5, steps=10, final=0.25)"
+    assert type(made(3)) is float
+
+
+def test_schedules_of_other_numbers_or_formulas_differ():
+    assert schedules.cosine(0.1, 10) == schedules.cosine(initial=0.1, steps=10, final=0)
+    assert schedules.cosine(0.1, 10) != schedules.cosine(0.1, 11)
+    assert schedules.cosine(0.1, 10) != schedules.linear(0.1, 10)
 
 
 @pytest.mark.parametrize(
@@ -277,10 +356,30 @@ def test_the_last_value_is_held(schedule):
         (lambda: schedules.linear(0.1, steps=2.5), ["steps is 2.5", "whole number"]),
         (lambda: schedules.cosine(0.1, steps=-1), ["steps is -1"]),
         (lambda: schedules.cosine(math.nan, steps=1), ["initial is nan", "finite"]),
-        (lambda: schedules.cosine("0.1", steps=1), ["initial is '0.1'", "must be a number"]),
+        (lambda: schedules.cosine("0.1", steps=1), ["initial is '0.1'", "must be a finite number"]),
         (lambda: schedules.warmup_stable_decay(0.1, -1, 2, 3), ["warmup is -1", "from 0 up"]),
         (lambda: schedules.piecewise_constant(0.1, [3, 3]), ["[3, 3]", "larger than the one"]),
         (lambda: schedules.piecewise_constant(0.1, [0, 3]), ["[0, 3]", "from 1 up"]),
+        (lambda: schedules.linear(0.1, steps=True), ["steps is True", "whole number"]),
+        (lambda: schedules.linear(0.1, steps=2**1001), ["steps is 21430", "whole number"]),
+        (lambda: schedules.linear(lambda t: 0.1, steps=9), ["initial is <fun", "finite number"]),
+        (lambda: schedules.constant(10**400), ["value is 1000", "finite"]),
+        (lambda: schedules.constant(True), ["value is True", "finite"]),
+        (lambda: schedules.warmup(-1, 0.1), ["warmup: steps is -1", "from 0 up"]),
+        (lambda: schedules.warmup(5, "0.1"), ["schedule is '0.1'", "function of t"]),
+        (lambda: schedules.warmup_stable_decay(0.1, 1, -2, 3), ["stable is -2", "from 0 up"]),
+        (lambda: schedules.warmup_stable_decay(0.1, 1, 2, 0), ["decay is 0", "from 1 up"]),
+        (lambda: schedules.exponential(0.1, 5, -0.5), ["factor is -0.5", "above 0"]),
+        (lambda: schedules.polynomial(0.1, 5, power=0), ["power is 0", "above 0"]),
+        (lambda: schedules.one_cycle(0.1, 50, start_divisor=0), ["start_divisor is 0", "above 0"]),
+        (lambda: schedules.one_cycle(0.1, 50, final_divisor=0), ["final_divisor is 0", "above 0"]),
+        (lambda: schedules.one_cycle(0.1, 10, rising=1), ["rising is 1.0 of 10 steps"]),
+        (lambda: schedules.cosine_restarts(0.1, 5, growth=0), ["growth is 0", "from 1 up"]),
+        (lambda: schedules.cosine_restarts(0.1, 5, growth=1.5), ["growth is 1.5", "whole number"]),
+        (lambda: schedules.piecewise_constant(0.1, [5, 3]), ["[5, 3]", "larger than the one"]),
+        (lambda: schedules.piecewise_constant(0.1, [2.5]), ["boundaries is [2.5]", "from 1 up"]),
+        (lambda: schedules.piecewise_constant(0.1, 3), ["boundaries is 3", "from 1 up"]),
+        (lambda: schedules.join([0.1, "0.2"], [3]), ["schedules is [0.1, '0.2']", "in a list"]),
         (lambda: schedules.join([0.1], [3]), ["1 schedules have 1 boundaries"]),
         (lambda: schedules.one_cycle(0.1, steps=3, rising=0.1), ["rising is 0.1 of 3 steps"]),
     ],
@@ -288,6 +387,7 @@ def test_the_last_value_is_held(schedule):
 def test_wrong_numbers_are_refused_when_a_schedule_is_made(make, words):
     with pytest.raises(HyperparameterError) as caught:
         make()
+    assert isinstance(caught.value, ValueError)
 
     for word in words:
         assert word in str(caught.value)
