@@ -1,4 +1,4 @@
-"""How a program runs: an engine is a module with one function, `launch`, imported when it is asked for.
+"""How a program runs: an engine is a module with a function `launch`, imported when asked for.
 
 A front end makes one launch for all tensors of equal formats, and each step calls `prepare` on
 every launch, then `run` on every launch. All that can fail happens in `prepare`, so a step that is
@@ -24,7 +24,7 @@ from .memory import Regions
 Array = np.ndarray[Any, Any]
 Inputs = Sequence[tuple[float, ...]]
 
-# Stands for a gradient of an earlier step that is not kept. No gradient is this object; None could be.
+# Stands for a gradient of an earlier step that is not kept. None could be a gradient; this cannot.
 FORGOTTEN = object()
 
 # Each engine with the library that it needs, the preferred one first.
@@ -59,7 +59,6 @@ class Work:
         """The precision of its arithmetic."""
         return computed_in(self.formats.values())
 
-
     def no_numbers(self, inputs: tuple[float, ...], error: Exception) -> HyperparameterError:
         """The error for numbers that the host part of the rule cannot be computed from."""
         given = zip(self.program.step_inputs, inputs, strict=True)
@@ -89,7 +88,11 @@ class Launch(Protocol):
         """
 
     def run(self) -> None:
-        """Write the step that was prepared."""
+        """Write the step that was prepared.
+
+        An exception from a signal, such as that of Ctrl-C, may end this; running it again then does
+        what is left of the step.
+        """
 
 
 class Engine(Protocol):
@@ -108,5 +111,5 @@ def load(name: str) -> Engine:
         name = next(engine for engine, library in NEEDS.items() if find_spec(library))
     if name not in NEEDS:
         raise EngineError(f"there is no engine {name!r}{nearest(name, ['auto', *NEEDS])}")
-    engine: Engine = import_module(f".{name}", __name__)  # type: ignore[assignment]  # a module
+    engine: Engine = import_module(f".{name}", __name__)
     return engine

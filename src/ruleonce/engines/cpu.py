@@ -21,7 +21,7 @@ from .native import Native, compile_ir
 # Elements. Below the first the GIL is kept: releasing it costs more than the work. Below the second
 # the work stays on the calling thread: waking another costs about 50 us.
 _RELEASE_GIL = 1 << 14
-_SHARE = 1 << 20
+_SHARE = 1 << 19
 _GRAIN = 1 << 10  # threads meet at multiples of this, so they do not write to one cache line
 
 
@@ -54,6 +54,9 @@ class CpuLaunch:
         self._jobs: dict[int, Array] = {}
         self._whole = self._split(1)[0]
         self._is_tiny = self._total < _RELEASE_GIL
+        self._is_shared = self._total >= _SHARE
+        self._is_ready = False
+        self._job: threads.Job | None = None
         self._call_held = self._native.call_held
         self._gradient_format = work.formats[program.tensors[1]]
         self._misaligned = self._gradient_format.itemsize - 1
@@ -83,17 +86,31 @@ class CpuLaunch:
             self._place(gradients)
         for weights, dense in self._strided:
             np.copyto(dense, weights)
+        if self._is_shared:
+            self._job = self._shared()
+        self._is_ready = self._job is None
 
     def run(self) -> None:
-        """Call the kernel."""
-        if self._is_tiny:
-            self._call_held(self._whole)
-        elif self._total < _SHARE or threads.threads() == 1:
-            self._native.call(self._whole)
-        else:
-            threads.run(self._native.call, self._split(threads.threads()))
+        """Call the kernel. Ctrl-C may end this before or after the call, and then the rest is done
+        when this is run again.
+        """
+        if self._job is not None:
+            self._job.run()
+            self._job = None
+        elif self._is_ready:
+            try:
+                if self._is_tiny:
+                    self._call_held(self._whole)
+                else:
+                    self._native.call(self._whole)
+            finally:
+                self._is_ready = False
         for weights, dense in self._strided:
             np.copyto(weights, dense)
+
+    def _shared(self) -> threads.Job | None:
+        count = threads.threads()
+        return threads.Job(self._native.call, self._split(count)) if count > 1 else None
 
     def _place(self, gradients: Sequence[Array]) -> None:
         """Put the address of each gradient into the table.
@@ -105,7 +122,7 @@ class CpuLaunch:
         starts, ends, misaligned = self._starts, self._ends, self._misaligned
         index = -1
         for gradient in gradients:
-            index += 1  # noqa: SIM113
+            index += 1
             if gradient is last[index]:
                 continue
             in_c_order, size, entry = expected[index]

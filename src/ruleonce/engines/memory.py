@@ -3,7 +3,7 @@
 import ctypes
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Any  # arrays of any dtype
+from typing import Any, Literal  # Any: arrays of any dtype
 
 import numpy as np
 
@@ -37,6 +37,11 @@ def is_dense(array: Array) -> bool:
     return (flags.c_contiguous or flags.f_contiguous) and flags.aligned and array.dtype.isnative
 
 
+def order_of(weights: Array) -> Literal["C", "F"]:
+    """The order that the state of these weights lies in: theirs, where they are in one block."""
+    return "F" if is_dense(weights) and not weights.flags.c_contiguous else "C"
+
+
 def same_layout(array: Array, other: Array) -> bool:
     """Whether two dense arrays of one shape hold their elements in the same order."""
     a, b = array.flags, other.flags
@@ -44,15 +49,23 @@ def same_layout(array: Array, other: Array) -> bool:
 
 
 class Regions:
-    """Blocks of memory that do not overlap, to be asked whether another block touches them.
+    """Blocks of memory, to be asked whether another block touches them.
+
+    An array that is not contiguous counts from its first byte to its last. Blocks that overlap, as
+    those of interleaved slices do, are one.
 
     starts, ends   their addresses, sorted
     """
 
     def __init__(self, arrays: Iterable[Array]) -> None:
-        blocks = sorted((a, a + x.nbytes) for x in arrays if x.nbytes for a in [address(x)])
-        self.starts = [start for start, _ in blocks]
-        self.ends = [end for _, end in blocks]
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for start, end in sorted(np.lib.array_utils.byte_bounds(x) for x in arrays if x.size):
+            if self.ends and start < self.ends[-1]:
+                self.ends[-1] = max(end, self.ends[-1])
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
 
     def touch(self, start: int, size: int) -> bool:
         """Whether any of `size` bytes from `start` lies in a block."""
@@ -74,3 +87,22 @@ def overlapping(arrays: list[Array]) -> tuple[int, int] | None:
                 return min(place, other), max(place, other)
         open_until.append((end, place))
     return None
+
+
+def overlaps_itself(array: Array) -> bool:
+    """Whether two elements are one place in memory, as in a broadcast array or a sliding window."""
+    if array.flags.contiguous or array.size < 2:
+        return False
+    steps = sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
+    reach = array.itemsize  # bytes that the dimensions so far span
+    for stride, count in steps:
+        if stride < reach:
+            break
+        reach += stride * (count - 1)
+    else:
+        return False
+    places = np.zeros(1, np.int64)  # rare: such strides may still miss each other
+    for stride, count in steps:
+        places = np.add.outer(places, np.arange(count) * stride).reshape(-1)
+    places.sort()
+    return bool(np.any(np.diff(places) < array.itemsize))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import TensorError
 from ..formats import stored
 from . import FORGOTTEN, Array, Inputs, Work
 
@@ -27,13 +28,16 @@ class ReferenceLaunch:
         work = self._work
         self._results = []
         for tensors, gradient, group in zip(work.tensors, gradients, work.groups, strict=True):
+            if not all(array.flags.writeable for array in tensors):
+                raise TensorError("a parameter or its state has been made read-only.")
             self.scalars[group] = self._one(tensors, gradient, inputs[group])
 
     def run(self) -> None:
         """Write what was computed."""
-        for array, result in self._results:
+        while self._results:
+            array, result = self._results[-1]
             array[...] = result
-        self._results = []
+            self._results.pop()
 
     def _one(
         self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
@@ -48,13 +52,14 @@ class ReferenceLaunch:
         with np.errstate(all="ignore"):  # a kernel says nothing of an overflow either
             try:
                 returned = work.rule(*(values[name] for name in schema.positional), **keywords)
-            except ArithmeticError as error:
+                new = dict(zip(schema.returns, returned, strict=True))
+                scalars = tuple(float(new[name]) for name in schema.scalars)
+            except (ArithmeticError, ValueError, TypeError) as error:
                 raise work.no_numbers(inputs, error) from error
-            new = dict(zip(schema.returns, returned, strict=True))
             for name, array in zip((schema.weights, *schema.state), tensors, strict=True):
                 value = np.broadcast_to(np.asarray(new[name], dtype), array.shape)
                 self._results.append((array, stored(value, work.formats[name])))
-        return tuple(float(new[name]) for name in schema.scalars)
+        return scalars
 
 
 def launch(work: Work) -> ReferenceLaunch:

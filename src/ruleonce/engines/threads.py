@@ -1,13 +1,14 @@
 """A small pool of threads for large work: compiled calls that release the GIL.
 
 Waking a thread costs about 50 us, so small work never comes here. The pool survives `fork` (the
-child makes its own), any number of threads may use it at once, and Ctrl-C waits for the pieces that
-are under way, so nothing writes to an array behind the caller's back.
+child makes its own), and any number of threads may use it at once.
 """
 
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import repeat
 from queue import Empty, SimpleQueue
 
 from ..errors import EngineError
@@ -28,75 +29,68 @@ def _from_environment() -> int:
         return _available()
     if not text.isdecimal() or int(text) < 1:
         raise EngineError(
-            f"the environment variable RULEONCE_THREADS is {text!r}; it must be a whole number from "
-            "1 up, or not be set."
+            f"the environment variable RULEONCE_THREADS is {text!r}; it must be a whole number "
+            "from 1 up, or not be set."
         )
     return int(text)
 
 
-class _Job:
-    """Pieces of one call, counted as they finish."""
+class Job:
+    """One call for each of some pieces of work, the first of them on the thread that asks.
 
-    def __init__(self, call: Call, count: int) -> None:
-        self.call = call
-        self._count = count
-        self._finished: list[None] = []
+    What was done is noted in lists, by functions of C that Python does not interrupt between a call
+    and its note. So where Ctrl-C ends `run`, running it again does what is left, and nothing twice.
+    """
+
+    def __init__(self, call: Call, pieces: Sequence[int]) -> None:
+        self._call = call
+        self._mine, self._others = pieces[:1], pieces[1:]
+        if not _pool.grow(len(self._others)):
+            self._mine, self._others = pieces, []
+        self._given: list[None] = []
+        self._done_here: list[None] = []
+        self._done_there: list[None] = []
         self._news: SimpleQueue[None] = SimpleQueue()
 
-    def do(self, piece: int) -> None:
-        try:
-            self.call(piece)
-        finally:
-            self._finished.append(None)
-            self._news.put(None)
-
-    def wait(self) -> None:
-        """Return when every piece is done, Ctrl-C or not."""
-        interrupt: KeyboardInterrupt | None = None
-        while len(self._finished) < self._count:
-            try:
+    def run(self) -> None:
+        """Return when every piece is done."""
+        if not self._given:
+            self._given.extend(map(_pool.pieces.put, zip(repeat(self), self._others)))
+        if not self._done_here:
+            self._done_here.extend(map(self._call, self._mine))
+        while len(self._done_there) < len(self._others):
+            with suppress(Empty):
                 self._news.get(timeout=1.0)
-            except Empty:
-                continue
-            except KeyboardInterrupt as raised:
-                interrupt = raised
-        if interrupt is not None:
-            raise interrupt
+
+    def do(self, piece: int) -> None:
+        """Do one of the other pieces, on this thread."""
+        self._call(piece)
+        self._done_there.append(None)
+        self._news.put(None)
 
 
 class _Pool:
     """Threads that wait for pieces of work; made when they are first needed."""
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[tuple[_Job, int]] = SimpleQueue()
+        self.pieces: SimpleQueue[tuple[Job, int]] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
 
-    def run(self, call: Call, pieces: Sequence[int]) -> None:
-        """`call(piece)` for each, the first on this thread."""
-        first, *others = pieces
-        self._grow(len(others))
-        job = _Job(call, len(others))
-        for piece in others:
-            self._pieces.put((job, piece))
-        try:
-            call(first)
-        finally:
-            job.wait()
-
-    def _grow(self, wanted: int) -> None:
-        if self._threads >= wanted:
-            return
-        with self._lock:
-            while self._threads < wanted:
-                thread = threading.Thread(target=self._work, name="ruleonce", daemon=True)
-                thread.start()
-                self._threads += 1
+    def grow(self, wanted: int) -> bool:
+        """Have `wanted` threads, or as many as the system gives; False if it gives none."""
+        if self._threads < wanted:
+            with self._lock, suppress(RuntimeError):
+                while self._threads < wanted:
+                    threading.Thread(target=self._work, name="ruleonce", daemon=True).start()
+                    self._threads += 1
+        return self._threads > 0
 
     def _work(self) -> None:
         while True:
-            job, piece = self._pieces.get()
+            job, piece = self.pieces.get()
             job.do(piece)
+            del job  # or it would be kept until the next
 
 
 _count: int | None = None
@@ -132,8 +126,3 @@ def threads() -> int:
     if _count is None:
         _count = _from_environment()
     return _count
-
-
-def run(call: Call, pieces: Sequence[int]) -> None:
-    """`call(piece)` for each piece, on as many threads as there are pieces."""
-    _pool.run(call, pieces)

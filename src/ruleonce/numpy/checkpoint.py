@@ -1,8 +1,12 @@
 """An optimizer in a safetensors file, written whole or not at all."""
 
+import errno
+import glob
 import json
 import os
-import tempfile
+import secrets
+import shutil
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,16 +15,19 @@ from typing import Any  # arrays of any dtype; JSON
 
 import numpy as np
 
-from ..errors import CheckpointError, MissingLibraryError
+from ..errors import CheckpointError, HyperparameterError, MissingLibraryError
 from ..formats import FORMATS, format_of
 from ..language.hyperparameters import Value
 from .gradients import Array
+from .groups import Hyperparameters
 
 # safetensors' own names for the formats.
 _NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _FORMATS = {code: FORMATS[name] for name, code in _NAMES.items()}
 _KEY = "ruleonce"
 _VERSION = 1
+_PARTIAL = ".partial"
+_ABANDONED = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,15 @@ class Snapshot:
     """All that a step depends on, except the gradient and the code of schedules.
 
     tensors          "w/layer.weight" -> array; the optimizer's own, not copies
-    hyperparameters  group pattern -> name -> value; "" is the optimizer itself
-    scalars          for each group, its scalar state
+    hyperparameters  those of the optimizer, called "", then those of each pattern, in order
+    scalars          for each group, called by the patterns that make it, its scalar state
     """
 
     rule: str
     t: int
     tensors: Mapping[str, Array]
-    hyperparameters: Mapping[str, Mapping[str, Value]]
-    scalars: list[list[float]]
+    hyperparameters: list[tuple[str, Hyperparameters]]
+    scalars: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,10 @@ class Loaded:
 def save(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
     """Write a snapshot: to a new file beside `path`, flushed to the disk, then renamed."""
     safetensors = _library()
-    numbers = {
-        pattern: {name: None if callable(value) else value for name, value in values.items()}
-        for pattern, values in snapshot.hyperparameters.items()
-    }
+    numbers = [
+        (pattern, {name: None if callable(value) else value for name, value in values.items()})
+        for pattern, values in snapshot.hyperparameters
+    ]
     about = {
         "version": _VERSION,
         "rule": snapshot.rule,
@@ -69,7 +76,7 @@ def save(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
     }
     tensors = {name: np.asarray(x, order="C") for name, x in snapshot.tensors.items()}
     data = safetensors.numpy.save(tensors, {_KEY: json.dumps(about)})
-    _replace(Path(path), data)
+    _replace(Path(path).resolve(), data)  # where a link leads; the link stays
 
 
 def load(path: str | os.PathLike[str], own: Snapshot) -> Loaded:
@@ -77,16 +84,38 @@ def load(path: str | os.PathLike[str], own: Snapshot) -> Loaded:
 
     Raises CheckpointError for the first thing that does not fit.
     """
-    safetensors = _library()
+    tensors, about = _read(path)
     try:
-        with safetensors.safe_open(path, "np") as file:
-            about = (file.metadata() or {}).get(_KEY)
-        tensors = dict(safetensors.deserialize(Path(path).read_bytes()))
+        return _fitted(path, tensors, about, own)
+    except CheckpointError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: its description is wrong ({error}).") from None
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Any]:
+    """The tensors of a file and what it says of the optimizer."""
+    safetensors = _library()
+    data = Path(path).read_bytes()  # once, so that all is of one file should another replace it
+    try:
+        tensors = dict(safetensors.deserialize(data))
     except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is not a safetensors file, or is damaged: {error}.") from None
+        raise CheckpointError(
+            f"{path} is not a safetensors file, or is damaged: {error}."
+        ) from None
+    length = int.from_bytes(data[:8], "little")
+    about = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(_KEY)
     if about is None:
         raise CheckpointError(f"{path} was not written by an optimizer of ruleonce.")
-    saved = json.loads(about)
+    try:
+        return tensors, json.loads(about)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}.") from None
+
+
+def _fitted(
+    path: str | os.PathLike[str], tensors: dict[str, Any], saved: Any, own: Snapshot
+) -> Loaded:
     if saved["version"] != _VERSION:
         raise CheckpointError(
             f"{path} is of version {saved['version']}; this release reads version {_VERSION}."
@@ -94,31 +123,43 @@ def load(path: str | os.PathLike[str], own: Snapshot) -> Loaded:
     if saved["rule"] != own.rule:
         raise CheckpointError(f"{path} is of the rule {saved['rule']}, not of {own.rule}.")
     _same(path, "parameters or state", tensors, own.tensors)
-    _same(path, "groups", saved["hyperparameters"], own.hyperparameters)
-    _same(path, "groups", range(len(saved["scalars"])), range(len(own.scalars)))
+    patterns = [pattern for pattern, _ in own.hyperparameters]
+    layers = dict(saved["hyperparameters"])
+    _same(path, "groups", layers, patterns)
+    if list(layers) != patterns:
+        raise CheckpointError(f"{path} has its groups in another order: {', '.join(layers)}.")
+    _same(path, "groups", saved["scalars"], own.scalars)
     return Loaded(
-        t=saved["t"],
+        t=int(saved["t"]),
         pairs=[_pair(path, name, tensors[name], array) for name, array in own.tensors.items()],
         hyperparameters=[
-            _values(path, saved["hyperparameters"][pattern], values)
-            for pattern, values in own.hyperparameters.items()
+            _values(path, layers[pattern], values) for pattern, values in own.hyperparameters
         ],
-        scalars=[tuple(numbers) for numbers in saved["scalars"]],
+        scalars=[tuple(map(float, saved["scalars"][group])) for group in own.scalars],
     )
 
 
 def _values(
-    path: str | os.PathLike[str], saved: dict[str, Any], own: Mapping[str, Value]
+    path: str | os.PathLike[str], saved: dict[str, Any], own: Hyperparameters
 ) -> dict[str, Value]:
     """What to set: every saved number, except where the optimizer has a schedule."""
-    _same(path, "hyperparameters", saved, own)
+    missing = [name for name in own if name not in saved]
+    if missing:
+        raise CheckpointError(f"{path} has no value for the hyperparameter {missing[0]!r}.")
+    values: dict[str, Value] = {}
     for name, value in saved.items():
-        if value is None and not callable(own[name]):
+        if name in own and callable(own[name]):
+            continue
+        if value is None:
             raise CheckpointError(
                 f"{name} was a schedule when {path} was written, and code is not saved: make the "
                 f"optimizer with that schedule, {name}=..., and load again."
             )
-    return {n: v for n, v in saved.items() if v is not None and not callable(own[n])}
+        try:
+            values[name] = own.checked(name, value)
+        except HyperparameterError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+    return values
 
 
 def _pair(
@@ -143,32 +184,40 @@ def _same(path: str | os.PathLike[str], what: str, saved: Any, own: Any) -> None
         lack = f"it lacks {', '.join(missing[:4])}" if missing else ""
         more = f"it has {', '.join(extra[:4])} besides" if extra else ""
         raise CheckpointError(
-            f"{path} has other {what} than the optimizer: {' and '.join(filter(None, [lack, more]))}."
+            f"{path} has other {what} than the optimizer: "
+            f"{' and '.join(filter(None, [lack, more]))}."
         )
 
 
 def _replace(path: Path, data: bytes) -> None:
     """`path` holds `data` after this, or what it held before if the power goes first."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder to save in", str(path.parent))
+    _remove_leftovers(path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_PARTIAL}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _like_a_new_file(name)
-        Path(name).replace(path)
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, partial)  # as writing to the old file would have kept it
+        partial.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            partial.unlink()
         raise
     _flush_folder(path.parent)
 
 
-def _like_a_new_file(name: str) -> None:
-    """The permissions that `open` would have given; mkstemp's are for its owner alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(name).chmod(0o666 & ~mask)
+def _remove_leftovers(path: Path) -> None:
+    """A process that was killed while it saved left a part of a file. One that is being written is
+    never old.
+    """
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _ABANDONED:
+                partial.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

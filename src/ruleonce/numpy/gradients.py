@@ -4,8 +4,8 @@ from typing import Any  # arrays of any dtype, and whatever a user passes in the
 
 import numpy as np
 
-from ..engines.memory import overlapping
-from ..errors import TensorError, TensorTypeError
+from ..engines.memory import overlapping, overlaps_itself
+from ..errors import StructureError, TensorError, TensorTypeError
 from ..formats import format_of
 
 Array = np.ndarray[Any, Any]
@@ -13,19 +13,24 @@ Array = np.ndarray[Any, Any]
 
 def check_parameters(arrays: list[Any], names: tuple[str, ...]) -> None:
     """Raise TensorError for the first parameter that cannot be updated in place."""
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise StructureError(f"two parameters are called {twice!r}; give one another key.")
     for array, name in zip(arrays, names, strict=True):
         what = parameter(name)
         if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
-            raise TensorTypeError(f"{what} is {_found(array)}; it must be a NumPy array.{_cure(array)}")
+            raise TensorTypeError(
+                f"{what} is {_found(array)}; it must be a NumPy array.{_cure(array)}"
+            )
         format_of(array.dtype, what)
         if not array.flags.writeable:
             raise TensorError(
                 f"{what} is read-only, and a step updates it in place. Pass a copy: x.copy()."
             )
-        if array.ndim and 0 in array.strides and array.size > 1 and _repeats(array):
+        if overlaps_itself(array):
             raise TensorError(
-                f"{what} is a broadcast array: several of its elements are one place in memory. "
-                "Pass a copy: x.copy()."
+                f"{what} is a broadcast array, or a window that slides: several of its elements "
+                "are one place in memory. Pass a copy: x.copy()."
             )
     if (pair := overlapping(arrays)) is not None:
         first, second = (parameter(names[place]) for place in pair)
@@ -38,14 +43,16 @@ def check_parameters(arrays: list[Any], names: tuple[str, ...]) -> None:
 def checked_gradient(gradient: Any, weights: Array, name: str) -> Array:
     """`gradient` as an array of the weights' shape, or a TensorError that says what is wrong."""
     what = f"the gradient{of(name)}"
-    if isinstance(gradient, (np.generic, float, int)) and weights.ndim == 0:
-        # NumPy gives a number where an array has no dimension left.
-        dtype = weights.dtype if isinstance(gradient, (float, int)) else None
-        gradient = np.asarray(gradient, dtype)
+    if weights.ndim == 0 and isinstance(gradient, np.generic):
+        gradient = np.asarray(gradient)  # NumPy gives a number where no dimension is left
+    elif weights.ndim == 0 and isinstance(gradient, (float, int)) and type(gradient) is not bool:
+        gradient = _of_number(gradient, weights, what)
     if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
         if gradient is None:
             raise TensorTypeError(f"{what} is missing (None); pass zeros to leave the weights be.")
-        raise TensorTypeError(f"{what} is {_found(gradient)}; it must be a NumPy array.{_cure(gradient)}")
+        raise TensorTypeError(
+            f"{what} is {_found(gradient)}; it must be a NumPy array.{_cure(gradient)}"
+        )
     if gradient.shape != weights.shape:
         turned = gradient.shape[::-1] == weights.shape
         hint = " Transpose it: dw.T." if turned else ""
@@ -55,7 +62,8 @@ def checked_gradient(gradient: Any, weights: Array, name: str) -> Array:
     format_of(gradient.dtype, what)
     if not gradient.dtype.isnative:
         gradient = gradient.astype(gradient.dtype.newbyteorder("="))
-    return gradient
+    array: Array = gradient
+    return array
 
 
 def parameter(name: str) -> str:
@@ -68,8 +76,12 @@ def of(name: str) -> str:
     return f" of {name!r}" if name else ""
 
 
-def _repeats(array: Array) -> bool:
-    return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+def _of_number(gradient: float, weights: Array, what: str) -> Array:
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(gradient, weights.dtype)
+    except OverflowError:
+        raise TensorError(f"{what} is an integer too large for floating point.") from None
 
 
 def _found(value: Any) -> str:

@@ -3,25 +3,28 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from fnmatch import fnmatchcase
 
-from ..errors import StructureError
-from ..language.hyperparameters import (
-    Schedule,
-    Value,
-    check_names,
-    checked_number,
-)
-from ..errors import HyperparameterError
+import numpy as np
+
+from ..engines.memory import order_of
+from ..errors import HyperparameterError, StructureError
+from ..formats import format_of
+from ..language.hyperparameters import Schedule, Value, check_names, checked_number
 from ..language.schema import Schema
+from .gradients import Array
 
 
 class Hyperparameters(MutableMapping[str, Value]):
     """A mapping name -> number, switch or schedule; it takes only what the rule can use.
 
-    Setting a value takes effect at the next step. A refused value changes nothing.
+    Setting a value takes effect at the next step. A refused value changes nothing. Those of a group
+    can be deleted: the optimizer's own then hold again.
     """
 
-    def __init__(self, schema: Schema, values: Mapping[str, Value]) -> None:
+    def __init__(
+        self, schema: Schema, values: Mapping[str, Value], *, overrides: bool = False
+    ) -> None:
         self._schema = schema
+        self._overrides = overrides
         self._values: dict[str, Value] = {}
         self.version = 0
         check_names(schema.name, values, schema.hyperparameters)
@@ -33,12 +36,15 @@ class Hyperparameters(MutableMapping[str, Value]):
         return self._values[name]
 
     def __setitem__(self, name: str, value: Value) -> None:
-        check_names(self._schema.name, [name], self._schema.hyperparameters)
-        self._values[name] = self._checked(name, value)
+        self._values[name] = self.checked(name, value)
         self.version += 1
 
     def __delitem__(self, name: str) -> None:
-        raise HyperparameterError(f"{self._schema.name} needs its hyperparameter {name!r}.")
+        check_names(self._schema.name, [name], self._schema.hyperparameters)
+        if not self._overrides:
+            raise HyperparameterError(f"{self._schema.name} needs its hyperparameter {name!r}.")
+        del self._values[name]
+        self.version += 1
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -52,14 +58,16 @@ class Hyperparameters(MutableMapping[str, Value]):
     def __repr__(self) -> str:
         return repr(self._values)
 
-    def _checked(self, name: str, value: Value) -> Value:
+    def checked(self, name: str, value: Value) -> Value:
+        """`value` as it would be kept; raises HyperparameterError if it cannot be."""
         schema = self._schema
+        check_names(schema.name, [name], schema.hyperparameters)
         if name in schema.switches:
-            if not isinstance(value, bool):
+            if not isinstance(value, (bool, np.bool_)):
                 raise HyperparameterError(
                     f"{schema.name}: {name} is {value!r}; it is a switch: True or False."
                 )
-            return value
+            return bool(value)
         if callable(value):
             return value
         return checked_number(schema.name, name, value, schema.ranges.get(name))
@@ -68,10 +76,19 @@ class Hyperparameters(MutableMapping[str, Value]):
 class Group:
     """Parameters that share their hyperparameters: the optimizer's, then overrides, the last wins.
 
+    patterns  those that match these parameters
     scalars   the values of the rule's scalar state
     """
 
-    def __init__(self, schema: Schema, layers: tuple[Hyperparameters, ...]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        patterns: tuple[str, ...],
+        base: Hyperparameters,
+        overrides: Mapping[str, Hyperparameters],
+    ) -> None:
+        layers = (base, *(overrides[pattern] for pattern in patterns))
+        self.patterns = patterns
         self._schema = schema
         self._layers = layers
         self._version = -1
@@ -110,7 +127,7 @@ class Group:
         Raises HyperparameterError if a schedule gives a number that its hyperparameter cannot be.
         """
         if not self._schedules:
-            return self._numbers + self.scalars + (t,)  # noqa: RUF005  (faster than unpacking)
+            return self._numbers + self.scalars + (t,)  # faster than unpacking
         numbers = list(self._numbers)
         for place, schedule in self._schedules.items():
             numbers[place] = self._scheduled(self._schema.numbers[place], schedule, t)
@@ -124,6 +141,14 @@ class Group:
         value = self.values()[start]
         return self._scheduled(start, value, 1) if callable(value) else value
 
+    def new_state(self, weights: Array, dtype: object) -> tuple[Array, ...]:
+        """The state tensors of a parameter, at their start; of the weights' dtype if it is None."""
+        form = format_of(weights.dtype if dtype is None else dtype, "state_dtype")
+        return tuple(
+            np.full(weights.shape, self.start(name), form.dtype, order_of(weights))
+            for name in self._schema.state
+        )
+
     def _scheduled(self, name: str, schedule: Schedule, t: int) -> float:
         schema = self._schema
         value = schedule(t)
@@ -131,6 +156,19 @@ class Group:
             return checked_number(schema.name, name, value, schema.ranges.get(name))
         except HyperparameterError as error:
             raise HyperparameterError(f"{error} (from its schedule, at t = {t})") from None
+
+
+def overrides_of(schema: Schema, groups: object) -> dict[str, Hyperparameters]:
+    """The overrides of each pattern, checked. Raises StructureError, or as Hyperparameters does."""
+    if not isinstance(groups, Mapping):
+        raise StructureError(f"groups is {groups!r}; {_FORM}")
+    for pattern, values in groups.items():
+        if not isinstance(pattern, str) or not isinstance(values, Mapping):
+            raise StructureError(f"groups has {pattern!r}: {values!r}; {_FORM}")
+    return {p: Hyperparameters(schema, values, overrides=True) for p, values in groups.items()}
+
+
+_FORM = 'it must be like {"*.bias": {"learning_rate": 0.1}}: a pattern, and what it changes.'
 
 
 def groups_of(
@@ -144,13 +182,17 @@ def groups_of(
     Raises StructureError for a pattern that no name matches.
     """
     for pattern in overrides:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(_matches(name, pattern) for name in names):
             raise StructureError(
                 f"the group {pattern!r} matches no parameter; they are called "
                 f"{', '.join(map(repr, names[:6]))}{', ...' if len(names) > 6 else ''}. "
                 "A pattern may hold * and ?."
             )
-    matched = [tuple(p for p in overrides if fnmatchcase(name, p)) for name in names]
+    matched = [tuple(p for p in overrides if _matches(name, p)) for name in names]
     kinds = list(dict.fromkeys(matched)) or [()]
-    groups = [Group(schema, (base, *(overrides[p] for p in patterns))) for patterns in kinds]
+    groups = [Group(schema, patterns, base, overrides) for patterns in kinds]
     return groups, [kinds.index(patterns) for patterns in matched]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern.replace("[", "[[]"))  # a bracket stands for itself

@@ -1,21 +1,25 @@
 """Optimizer: any rule over NumPy arrays."""
 
+import copy
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from operator import is_
-from typing import Any  # arrays of any dtype, in any nesting
+from types import MappingProxyType
+from typing import Any, Self  # Any: arrays of any dtype, in any nesting
 
 import numpy as np
 
-from ..engines import FORGOTTEN, Engine, Launch, Work, load
-from ..engines.memory import Regions, is_dense
+from ..engines import FORGOTTEN, Engine, load
+from ..engines.memory import order_of
 from ..errors import RuleError
-from ..formats import Format, format_of
+from ..formats import format_of
 from ..language.hyperparameters import Value, check_names
 from ..language.rule import Rule
 from . import checkpoint
 from .gradients import Array, check_parameters, checked_gradient
-from .groups import Group, Hyperparameters, groups_of
+from .groups import Hyperparameters, groups_of, overrides_of
+from .launches import Expected, Launches, Parameters
 from .structure import Structure, Tree
 
 
@@ -23,9 +27,9 @@ class Optimizer:
     """Update parameters in place by a rule.
 
     rule             a function decorated with @rule
-    params           one array, or lists, tuples and dicts of arrays, to any depth; float64, float32,
-                     float16 or bfloat16. They are updated in place. Arrays that are not contiguous
-                     work, at the cost of two copies a step.
+    params           one array, or lists, tuples and dicts of arrays, to any depth; float64,
+                     float32, float16 or bfloat16. They are updated in place. Arrays that
+                     are not contiguous work, at the cost of two copies a step.
     groups           {"pattern": {name: value}}: other hyperparameters for the parameters whose name
                      matches; names are paths such as "layers.0.weight", patterns may hold * and ?.
                      Where several match, all apply, and the last wins.
@@ -53,35 +57,58 @@ class Optimizer:
         **hyperparameters: Value,
     ) -> None:
         if not isinstance(rule, Rule):
-            raise RuleError(f"Optimizer takes a rule, a function decorated with @rule; found {rule!r}.")
+            raise RuleError(
+                f"Optimizer takes a rule, a function decorated with @rule; found {rule!r}."
+            )
         schema = rule.schema
         check_names(rule.name, hyperparameters, schema.hyperparameters)
         self.rule = rule
         self.params = params
         self.t = 0
-        self.hyperparameters = Hyperparameters(schema, schema.hyperparameters | hyperparameters)
-        self.groups = {p: Hyperparameters(schema, o) for p, o in (groups or {}).items()}
+        self._hyperparameters = Hyperparameters(schema, schema.hyperparameters | hyperparameters)
+        self._overrides = overrides_of(schema, groups or {})
+        self._engine_name = engine
         self._engine: Engine = load(engine)
         self._structure = Structure.of(params)
-        self.names = self._structure.names
         self._weights: list[Array] = self._structure.flatten(params, "parameters")
         check_parameters(self._weights, self.names)
         self._groups, self._group_of = groups_of(
-            schema, self.hyperparameters, self.groups, self.names
+            schema, self._hyperparameters, self._overrides, self.names
         )
         for switches in {tuple(group.switches.items()) for group in self._groups}:
             rule.traced(**dict(switches))  # a mistake in the rule shows now, not at the first step
-        self._states = [self._new_state(i, state_dtype) for i in range(len(self._weights))]
-        dense = [x for x in self._weights if is_dense(x)]
-        self._regions = Regions([*dense, *(s for states in self._states for s in states)])
-        # Gradients are taken to have the format of their weights until others come.
-        self._formats = [format_of(x.dtype, "the parameter") for x in self._weights]
-        self._expected = [(x.shape, x.dtype) for x in self._weights]
-        # The gradients that the one launch remembers. With several launches none is known here.
-        self._last: list[object] = [FORGOTTEN] * len(self._weights)
-        self._has_scalars = bool(schema.scalars)
+        self._states = [
+            self._groups[group].new_state(weights, state_dtype)
+            for weights, group in zip(self._weights, self._group_of, strict=True)
+        ]
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """What follows from the rest, and is made anew for a copy."""
+        # Gradients are taken to have the format of their weights until others come. NumPy has one
+        # object for each dtype, but an array that was unpickled, or is byte-swapped, has its own.
+        formats = [format_of(x.dtype, "the parameter") for x in self._weights]
+        self._expected: Expected = [
+            (x.shape, form.dtype) for x, form in zip(self._weights, formats, strict=True)
+        ]
+        self._has_scalars = bool(self.rule.scalars)
         self._version = -1
-        self._launches: list[tuple[Launch, list[int] | None]] | None = None
+        self._forget()
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """Name -> number, switch or schedule; what is set holds from the next step on."""
+        return self._hyperparameters
+
+    @property
+    def groups(self) -> Mapping[str, Hyperparameters]:
+        """Pattern -> the hyperparameters that it overrides, settable as the optimizer's own are."""
+        return MappingProxyType(self._overrides)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each parameter: its path, such as "layers.0.weight"."""
+        return self._structure.names
 
     def step(self, gradients: Tree) -> None:
         """Take one step: update the parameters and the state in place.
@@ -93,25 +120,33 @@ class Optimizer:
         """
         t = self.t + 1
         leaves = self._structure.flatten(gradients, "gradients")
+        if self._version != self._hyperparameters.version:
+            self._refresh()
         known = all(map(is_, leaves, self._last))
         if not known:
             self._check(leaves)
-        if self._version != self.hyperparameters.version:
-            self._refresh()
         inputs = []
         for group in self._groups:  # a comprehension costs a call, and there is mostly one group
             inputs.append(group.inputs(t))  # noqa: PERF401
         launches = self._launches or self._new_launches()
-        for launch, places in launches:
-            if places is None:
-                launch.prepare(None if known else leaves, inputs)
-            else:
-                launch.prepare([leaves[place] for place in places], inputs)
-        for launch, _ in launches:
-            launch.run()
-        self.t = t
-        if self._has_scalars:
-            self._take_scalars()
+        try:
+            for launch, places in launches:
+                if places is None:
+                    launch.prepare(None if known else leaves, inputs)
+                else:
+                    launch.prepare([leaves[place] for place in places], inputs)
+        except BaseException:  # Ctrl-C too may leave a launch half prepared
+            self._forget()
+            raise
+        try:
+            for launch, _ in launches:
+                launch.run()
+            self.t = t
+            if self._has_scalars:
+                self._take_scalars(launches)
+        except BaseException:  # Ctrl-C: the step is done to its end, and then the loop is left
+            self._finish(launches, t)
+            raise
 
     @property
     def state(self) -> dict[str, Any]:
@@ -141,22 +176,42 @@ class Optimizer:
         checkpoint.save(path, self._snapshot())
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a saved file: weights, state, step count and hyperparameters are taken from it.
+        """Go on from a saved file: take its weights, state, step count and hyperparameters.
 
         A run that goes on equals one that was never interrupted, bit for bit. Where this optimizer
         has a schedule, it is kept. Raises CheckpointError, naming the first difference, if the file
         is of another rule or of other parameters; then nothing has changed.
         """
         loaded = checkpoint.load(path, self._snapshot())
-        for own, new in loaded.pairs:
-            own[...] = new
+        for array, new in loaded.pairs:
+            array[...] = new
         self.t = loaded.t
-        for hyperparameters, values in zip(
-            (self.hyperparameters, *self.groups.values()), loaded.hyperparameters, strict=True
-        ):
-            hyperparameters.update(values)
+        for (_, own), values in zip(self._layers(), loaded.hyperparameters, strict=True):
+            own.update(values)
         for group, numbers in zip(self._groups, loaded.scalars, strict=True):
             group.scalars = numbers
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """An optimizer of copies of the parameters, with the same rule."""
+        memo |= {id(self.rule): self.rule, id(self.rule.schema): self.rule.schema}
+        twin = memo[id(self)] = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy.deepcopy` and `pickle`: all but what belongs to this process."""
+        derived = ("_engine", "_expected", "_last", "_launches")
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # A copy of weights with strides may lie in another order than they did.
+        self._states = [
+            tuple(np.asarray(state, order=order_of(weights)) for state in states)
+            for weights, states in zip(self._weights, self._states, strict=True)
+        ]
+        self._engine = load(self._engine_name)
+        self._get_ready()
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.hyperparameters.items())
@@ -176,18 +231,14 @@ class Optimizer:
             rule=self.rule.name,
             t=self.t,
             tensors=tensors,
-            hyperparameters={"": self.hyperparameters, **self.groups},
-            scalars=[list(group.scalars) for group in self._groups],
+            hyperparameters=list(self._layers()),
+            scalars={json.dumps(group.patterns): group.scalars for group in self._groups},
         )
 
-    def _new_state(self, place: int, dtype: object) -> tuple[Array, ...]:
-        weights, group = self._weights[place], self._groups[self._group_of[place]]
-        form = format_of(weights.dtype if dtype is None else dtype, "state_dtype")
-        order: Any = "F" if is_dense(weights) and not weights.flags.c_contiguous else "C"
-        return tuple(
-            np.full(weights.shape, group.start(name), form.dtype, order)
-            for name in self.rule.state
-        )
+    def _layers(self) -> Iterator[tuple[str, Hyperparameters]]:
+        """The optimizer's own hyperparameters, as "", and those of each pattern."""
+        yield "", self._hyperparameters
+        yield from self._overrides.items()
 
     def _check(self, leaves: list[Any]) -> None:
         """Check the gradients; take note of their formats.
@@ -195,10 +246,10 @@ class Optimizer:
         One that needs more than a look (a number for a 0-dimensional parameter, another dtype than
         at the last step) is replaced in `leaves` by an array.
         """
-        formats: list[Format] | None = None
+        expected: Expected | None = None
         place = -1
         for gradient in leaves:  # counted by hand: this is a part of every step with new gradients
-            place += 1  # noqa: SIM113
+            place += 1
             shape, dtype = self._expected[place]
             if (
                 type(gradient) is not np.ndarray
@@ -207,62 +258,41 @@ class Optimizer:
             ):
                 array = checked_gradient(gradient, self._weights[place], self.names[place])
                 leaves[place] = array
-                formats = formats or list(self._formats)
-                formats[place] = format_of(array.dtype, "the gradient")
-        if formats is not None and formats != self._formats:
-            self._formats = formats
-            self._expected = [
-                (x.shape, form.dtype) for x, form in zip(self._weights, formats, strict=True)
-            ]
+                form = format_of(array.dtype, "the gradient")
+                if form.dtype is not dtype:
+                    expected = expected or list(self._expected)
+                    expected[place] = (shape, form.dtype)
+        if expected is not None:
             self._forget()
+            self._expected = expected
 
     def _forget(self) -> None:
         """The launches no longer fit, nor do the gradients that they remember."""
-        self._launches = None
-        self._last = [FORGOTTEN] * len(self._weights)
+        # The gradients that the one launch remembers. With several launches none is known here.
+        self._last: list[object] = [FORGOTTEN] * len(self._weights)
+        self._launches: Launches | None = None
 
-    def _take_scalars(self) -> None:
-        for launch, _ in self._launches or ():
+    def _finish(self, launches: Launches, t: int) -> None:
+        for launch, _ in launches:
+            launch.run()
+        self.t = t
+        self._take_scalars(launches)
+
+    def _take_scalars(self, launches: Launches) -> None:
+        for launch, _ in launches:
             for group, numbers in launch.scalars.items():
                 self._groups[group].scalars = numbers
 
     def _refresh(self) -> None:
         """Take over the hyperparameters that were set since the last step."""
-        self._version = -1 if self.groups else self.hyperparameters.version
-        if any([group.refresh() for group in self._groups]):  # each is to be refreshed
+        self._version = -1 if self._overrides else self._hyperparameters.version
+        changed = [group.refresh() for group in self._groups]
+        if any(changed):
             self._forget()
 
-    def _new_launches(self) -> list[tuple[Launch, list[int] | None]]:
-        """One launch for each set of formats and switches; None stands for all parameters."""
-        places: dict[tuple[object, ...], list[int]] = {}
-        for place in range(len(self._weights)):
-            group = self._groups[self._group_of[place]]
-            key = (*self._tensor_formats(place), *group.switches.items())
-            places.setdefault(key, []).append(place)
-        self._launches = [
-            (self._launch(mine), None if len(places) == 1 else mine) for mine in places.values()
-        ]
+    def _new_launches(self) -> Launches:
+        known = Parameters(self.rule, self._weights, self._states, self._groups, self._group_of)
+        self._launches = known.launches(self._engine, self._expected)
         if len(self._launches) == 1:
             self._last = self._launches[0][0].last
         return self._launches
-
-    def _tensor_formats(self, place: int) -> Sequence[Format]:
-        gradient = self._formats[place]
-        arrays = (self._weights[place], *self._states[place])
-        weights, *states = (format_of(x.dtype, "the parameter") for x in arrays)
-        return (weights, gradient, *states)
-
-    def _launch(self, places: list[int]) -> Launch:
-        formats = self._tensor_formats(places[0])
-        work = Work(
-            rule=self.rule,
-            switches=self._groups[self._group_of[places[0]]].switches,
-            formats=dict(zip(self.rule.schema.tensors, formats, strict=True)),
-            tensors=[(self._weights[place], *self._states[place]) for place in places],
-            groups=[self._group_of[place] for place in places],
-            regions=self._regions,
-        )
-        return self._engine.launch(work)
-
-
-__all__ = ["Group", "Optimizer"]

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from .. import rules
+from ..errors import RuleError
 from ..language.hyperparameters import Value
 from ..language.rule import Rule
+from ..rules.adam import adam
 from .optimizer import Optimizer
 from .structure import Tree
 
@@ -34,9 +36,11 @@ class RuleOptimizer(Optimizer):
             **hyperparameters,
         )
 
-    def __init_subclass__(cls, *, rule: Rule) -> None:
+    def __init_subclass__(cls, *, rule: Rule | None = None) -> None:
         """Give the class its rule, and the rule's hyperparameters as its signature."""
         super().__init_subclass__()
+        if rule is None:  # a class made of one that has a rule
+            return
         cls.rule_of_class = rule
         own = list(inspect.signature(Optimizer.__init__).parameters.values())
         fixed = [p for p in own if p.name in ("params", "groups", "engine", "state_dtype")]
@@ -49,9 +53,11 @@ class RuleOptimizer(Optimizer):
 
 
 def optimizer(rule: Rule, name: str | None = None) -> type[RuleOptimizer]:
-    """A class like `Adam` for any rule; called as the rule is, in CamelCase, unless a name is given."""
+    """A class like `Adam` for any rule; called as the rule is, in CamelCase, or as `name` says."""
+    if not isinstance(rule, Rule):
+        raise RuleError(f"optimizer takes a rule, a function decorated with @rule; found {rule!r}.")
     camel = "".join(part.capitalize() for part in rule.name.split("_"))
-    made: type[RuleOptimizer] = type(RuleOptimizer)(
+    made: type[RuleOptimizer] = type(RuleOptimizer)(  # type: ignore[misc]  # mypy takes it for type itself
         name or camel, (RuleOptimizer,), {"__module__": rule.module}, rule=rule
     )
     return made
@@ -81,5 +87,5 @@ class AdamSimplified(RuleOptimizer, rule=rules.adam_simplified):
     """Adam without bias correction; see ruleonce.rules.adam_simplified and Optimizer."""
 
 
-class Adam(RuleOptimizer, rule=rules.adam):
+class Adam(RuleOptimizer, rule=adam):
     """Velocity and history, corrected for their start; see ruleonce.rules.adam and Optimizer."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any  # whatever a user nests
 
 from ..errors import StructureError
@@ -29,9 +30,11 @@ class Structure:
     def of(cls, tree: Tree) -> "Structure":
         """The structure of `tree`."""
         if isinstance(tree, Mapping):
-            keys, kind = tuple(tree), dict
+            keys: tuple[Any, ...] = tuple(tree)
+            kind: type = dict
         elif isinstance(tree, (list, tuple)):
-            keys, kind = tuple(range(len(tree))), list if isinstance(tree, list) else tuple
+            keys = tuple(range(len(tree)))
+            kind = list if isinstance(tree, list) else tuple
         else:
             return cls(None)
         children = tuple(cls.of(tree[key]) for key in keys)
@@ -42,7 +45,7 @@ class Structure:
         )
         return cls(kind, keys, children, tuple(names))
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         """Whether every array stands at the first level."""
         return self.kind is not None and all(child.kind is None for child in self.children)
@@ -54,12 +57,14 @@ class Structure:
         """
         if self.kind is None:
             return [tree]
-        if self.is_flat and type(tree) is self.kind and len(tree) == len(self.keys):
-            try:
-                return list(tree) if self.kind is not dict else [tree[key] for key in self.keys]
-            except KeyError:
-                pass  # the walk below finds the words for it
-        return list(self._walk(tree, what, ""))
+        if self.is_flat and type(tree) is self.kind:
+            same: Any = tree
+            if len(same) == len(self.keys):
+                try:
+                    return list(same) if self.kind is not dict else [same[key] for key in self.keys]
+                except KeyError:
+                    pass  # the walk below finds the words for it
+        return list(self.walk(tree, what, ""))
 
     def unflatten(self, leaves: Iterator[Any]) -> Tree:
         """A tree of this structure with these leaves, in order."""
@@ -70,13 +75,14 @@ class Structure:
             return dict(zip(self.keys, values, strict=True))
         return self.kind(values)
 
-    def _walk(self, tree: Tree, what: str, at: str) -> Iterator[Any]:
+    def walk(self, tree: Tree, what: str, at: str) -> Iterator[Any]:
+        """The leaves of `tree`, which stands at the path `at` of a larger one."""
         if self.kind is None:
             yield tree
             return
-        for key, child in zip(self.keys, self._matched(tree, what, at), strict=True):
-            structure = self.children[self.keys.index(key)]
-            yield from structure._walk(child, what, f"{at}.{key}" if at else str(key))
+        matched = self._matched(tree, what, at)
+        for key, structure, child in zip(self.keys, self.children, matched, strict=True):
+            yield from structure.walk(child, what, f"{at}.{key}" if at else str(key))
 
     def _matched(self, tree: Tree, what: str, at: str) -> list[Any]:
         """The children of `tree` in the order of the keys."""
