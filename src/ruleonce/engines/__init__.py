@@ -5,11 +5,13 @@ every launch, then `run` on every launch. All that can fail happens in `prepare`
 refused has written nothing.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
+from threading import RLock
 from typing import Any, Protocol  # arrays of any dtype
 
 import numpy as np
@@ -26,6 +28,16 @@ Inputs = Sequence[tuple[float, ...]]
 
 # Stands for a gradient of an earlier step that is not kept. None could be a gradient; this cannot.
 FORGOTTEN = object()
+
+# Held while an engine is imported and while a kernel is compiled. A child made by another thread in
+# between would find the locks of Python's import, or of LLVM, held for ever: fork waits.
+UNFORKABLE = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=UNFORKABLE.acquire,
+        after_in_parent=UNFORKABLE.release,
+        after_in_child=UNFORKABLE.release,
+    )
 
 # Each engine with the library that it needs, the preferred one first.
 NEEDS: Mapping[str, str] = {"cpu": "llvmlite", "reference": "numpy"}
@@ -111,5 +123,6 @@ def load(name: str) -> Engine:
         name = next(engine for engine, library in NEEDS.items() if find_spec(library))
     if name not in NEEDS:
         raise EngineError(f"there is no engine {name!r}{nearest(name, ['auto', *NEEDS])}")
-    engine: Engine = import_module(f".{name}", __name__)
+    with UNFORKABLE:
+        engine: Engine = import_module(f".{name}", __name__)
     return engine

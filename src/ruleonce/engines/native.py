@@ -1,13 +1,12 @@
 """LLVM IR to native code, in memory, through llvmlite."""
 
 import ctypes
-import os
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from threading import Lock
 from typing import Any  # llvmlite has no type information
 
 from ..errors import MissingLibraryError
+from . import UNFORKABLE
 from .libm import addresses
 
 try:
@@ -20,15 +19,6 @@ except ImportError as missing:
     ) from missing
 
 _KEPT = 256  # kernels; each holds about 100 kB
-
-_compiling = Lock()
-# A child made while another thread compiles would find LLVM's locks held for ever: fork waits.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_compiling.acquire,
-        after_in_parent=_compiling.release,
-        after_in_child=_compiling.release,
-    )
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Native:
 
 def compile_ir(source: str, name: str) -> Native:
     """Compile `source`; equal source is compiled once for the whole process."""
-    with _compiling:
+    with UNFORKABLE:
         return _compile(source, name)
 
 
@@ -69,7 +59,7 @@ def _compile(source: str, name: str) -> Native:
 
 def assembly(source: str) -> str:
     """The assembly of this machine for `source`."""
-    with _compiling:
+    with UNFORKABLE:
         machine = _machine()
         text: str = machine.emit_assembly(_optimized(source, machine))
         return text

@@ -1,5 +1,6 @@
 """What a parameter and a gradient must be, checked before anything is written."""
 
+import sys
 from typing import Any  # arrays of any dtype, and whatever a user passes in their place
 
 import numpy as np
@@ -18,7 +19,7 @@ def check_parameters(arrays: list[Any], names: tuple[str, ...]) -> None:
         raise StructureError(f"two parameters are called {twice!r}; give one another key.")
     for array, name in zip(arrays, names, strict=True):
         what = parameter(name)
-        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        if not isinstance(array, np.ndarray) or _is_masked(array):
             raise TensorTypeError(
                 f"{what} is {_found(array)}; it must be a NumPy array.{_cure(array)}"
             )
@@ -47,7 +48,7 @@ def checked_gradient(gradient: Any, weights: Array, name: str) -> Array:
         gradient = np.asarray(gradient)  # NumPy gives a number where no dimension is left
     elif weights.ndim == 0 and isinstance(gradient, (float, int)) and type(gradient) is not bool:
         gradient = _of_number(gradient, weights, what)
-    if not isinstance(gradient, np.ndarray) or isinstance(gradient, np.ma.MaskedArray):
+    if not isinstance(gradient, np.ndarray) or _is_masked(gradient):
         if gradient is None:
             raise TensorTypeError(f"{what} is missing (None); pass zeros to leave the weights be.")
         raise TensorTypeError(
@@ -74,6 +75,12 @@ def parameter(name: str) -> str:
 def of(name: str) -> str:
     """`` of 'layer.weight'`` in a message; nothing for one array alone."""
     return f" of {name!r}" if name else ""
+
+
+def _is_masked(array: Array) -> bool:
+    # np.ma would be imported by asking for it; where it is not loaded there is no masked array.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    return isinstance(array, masked)
 
 
 def _of_number(gradient: float, weights: Array, what: str) -> Array:
