@@ -145,6 +145,7 @@ def test_a_value_kept_from_another_run_is_refused():
         (lambda w, dw, *, t=1: w, ["`t` is the step count"]),
         (lambda w, dw, *, beta1=1.5: w, ["a default is outside its range", "beta1 is 1.5"]),
         (lambda w, dw, *, a=math.nan: w, ["a is nan"]),
+        (lambda w, dw, *, a=10**400: w, ["a is an integer beyond every float"]),
     ],
 )
 def test_a_wrong_signature_is_refused_when_it_is_decorated(function, words):

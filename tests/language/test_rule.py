@@ -1,5 +1,6 @@
 """A rule: called as a function, traced as a program, printed as a card."""
 
+import copy
 import cProfile
 import pickle
 import sys
@@ -279,6 +280,14 @@ def test_a_rule_typed_at_a_prompt_shows_its_program_instead():
 
 def test_a_rule_is_pickled_by_name():
     assert pickle.loads(pickle.dumps(ro.adam)) is ro.adam  # noqa: S301
+
+
+def test_a_rule_without_a_name_cannot_be_pickled_but_copied():
+    made = ro.rule(lambda w, dw: w - dw)
+
+    assert copy.deepcopy(made) is copy.copy(made) is made
+    with pytest.raises(ro.RuleonceError, match=r"cannot be pickled[^\n]*\n.*top of a module"):
+        pickle.dumps(made)
 
 
 def test_the_summary_and_repr_say_what_it_is():

@@ -40,7 +40,11 @@ def checked_number(rule: str, name: str, value: object, allowed: Range | None) -
             f"{rule}: {name} is {value!r}, a {type(value).__name__}; it must be a number, or a "
             "schedule (a function of the step count t)."
         )
-    if math.isnan(value):
+    try:
+        size = float(value)
+    except OverflowError:
+        raise HyperparameterError(f"{rule}: {name} is an integer beyond every float.") from None
+    if math.isnan(size):
         raise HyperparameterError(f"{rule}: {name} is nan; it must be a number.")
     if allowed is not None and not allowed[0] <= value < allowed[1]:
         low, high = allowed

@@ -120,8 +120,20 @@ class Rule:
     def __repr__(self) -> str:
         return f"<rule {self.schema}>"
 
+    def __copy__(self) -> "Rule":
+        return self  # nothing in it changes
+
+    def __deepcopy__(self, _: object) -> "Rule":
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         # By name, as functions are pickled: the decorated name holds the rule.
+        if "<" in self.function.__qualname__:
+            raise RuleError(
+                f"{self.schema.place}: {self.name} cannot be pickled: a rule is pickled by its "
+                "name, and this one has none outside of the function that it was made in.\n"
+                "  Write it with `def` at the top of a module."
+            )
         return (_named, (self.module, self.function.__qualname__))
 
     def returned(self, result: Any) -> tuple[Any, ...]:
