@@ -331,3 +331,20 @@ def test_a_rule_can_be_jitted_by_jax():
 
     for one, other in zip(jitted, plain, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_number_beside_an_array_leaves_the_arrays_precision():
+    w = np.ones(3, np.float32)
+
+    new_w, new_m = ro.momentum(w, 0.5, 0.25)
+
+    assert new_w.dtype == np.float32
+    full = ro.momentum(w, np.full_like(w, 0.5), np.full_like(w, 0.25))
+    np.testing.assert_allclose(new_w, full[0], rtol=1e-6)
+    assert new_m == pytest.approx(0.9 * 0.25 - 1e-3 * 0.5)
+
+
+def test_a_rule_called_on_whole_numbers_computes_in_float64():
+    (w,) = ro.sgd(np.array([1, 2]), np.array([1, -1]), learning_rate=0.5)
+
+    np.testing.assert_array_equal(w, [0.5, 2.5], strict=True)

@@ -161,15 +161,12 @@ class Rule:
     def _on_numpy(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         results = self._unchanged_inputs(args, kwargs, np.copy)
         values = self.schema.bind(args, kwargs)
-        tensors = [np.asarray(values[name]) for name in self.schema.tensors]
-        dtype = np.result_type(*(x.dtype for x in tensors if not isinstance(x, (int, float))))
-        count = 1 + len(self.schema.state)
-        outputs = [
-            result
-            for name, result in zip(self.schema.returns, results, strict=True)
-            if name not in self.schema.scalars
-        ]
-        assert len(outputs) == count  # noqa: S101
+        tensors = (values[name] for name in self.schema.tensors)
+        dtype = np.result_type(*(x.dtype for x in tensors if hasattr(x, "dtype")))
+        if dtype.kind in "biu":  # whole numbers have no precision to keep: NumPy's float64 it is
+            return results
+        new = dict(zip(self.schema.returns, results, strict=True))
+        outputs = (new[name] for name in (self.schema.weights, *self.schema.state))
         if all(getattr(output, "dtype", dtype) == dtype for output in outputs):
             return results
         return self._in_precision(values, dtype)
