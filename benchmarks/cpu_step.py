@@ -1,6 +1,6 @@
 """One Adam step in float32, side by side with the peers, in one process.
 
-make bench                                  # everything, about four minutes
+make bench                                  # everything, two to three minutes
 make bench BENCH=--quick                    # fewer sizes, less time for each: 40 seconds
 make bench BENCH=--markdown                 # the table as the README has it
 make bench BENCH="--sizes 1k 50x4k --only torch --seconds 3"
@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from peers import CARD, OURS, PEERS, Candidate, Peer, candidates, check
+from peers import CARD, OURS, PEERS, Candidate, Peer, candidates
 from report import (
     aligned,
     doubts,
@@ -27,7 +27,7 @@ from report import (
     time_table,
 )
 from startup import startup_times
-from timing import OtherPrograms, measure
+from timing import OtherPrograms, measure, settle_memory
 
 SIZES = ("10", "1k", "100k", "1M", "20M", "200x1k", "1000x100")
 QUICK = ("1k", "1M", "20M", "200x1k")
@@ -63,13 +63,13 @@ def arguments() -> argparse.Namespace:
         metavar="NAME",
         help="peers with one of these in their name; the card and ruleonce always run",
     )
-    parser.add_argument("--seconds", type=float, help="timed for each cell (1.2; if quick, 0.3)")
-    parser.add_argument("--rounds", type=int, help="blocks that they are shared out over (15; 7)")
+    parser.add_argument("--seconds", type=float, help="timed for each cell (1; if quick, 0.2)")
+    parser.add_argument("--rounds", type=int, help="blocks that they are shared out over (15; 5)")
     parser.add_argument("--markdown", action="store_true", help="print the table of the README")
     given = parser.parse_args()
     given.sizes = given.sizes or (QUICK if given.quick else SIZES)
-    given.seconds = given.seconds or (0.3 if given.quick else 1.2)
-    given.rounds = given.rounds or (7 if given.quick else 15)
+    given.seconds = given.seconds or (0.2 if given.quick else 1.0)
+    given.rounds = given.rounds or (5 if given.quick else 15)
     if given.rounds < 3:
         parser.error("--rounds must be 3 or more: there is no spread of fewer")
     return given
@@ -86,11 +86,10 @@ def chosen(names: Sequence[str] | None) -> list[Peer]:
 
 def measured(text: str, peers: Sequence[Peer], rounds: int, seconds: float) -> list[Candidate]:
     """The times of all candidates at one size."""
-    all_ = list(candidates(peers, *workload(text)))
-    check(all_)
+    all_ = candidates(peers, *workload(text))
     measure(all_, rounds, seconds)
     for candidate in all_:  # keep the times, free the arrays
-        candidate.step = candidate.weights = tuple
+        candidate.step = candidate.weights = candidate.refill = tuple
     return all_
 
 
@@ -102,6 +101,7 @@ def main() -> None:
     others = OtherPrograms()
     once = startup_times(3 if given.quick else 9)
     busy = {"the start": others.processors()}
+    settle_memory()
     results = {}
     for text in given.sizes:
         print(f"{text} ...", file=sys.stderr)
