@@ -1,0 +1,72 @@
+"""What a compiled engine works on: tensors by their addresses, whoever owns them.
+
+A front end whose tensors are not NumPy arrays uses an engine through these. The table that they
+describe, a row for each parameter, is the one of `emit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from ..errors import HyperparameterError
+from ..formats import Format, computed_in
+from ..language.program import Program
+
+Inputs = Sequence[tuple[float, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Tensors of equal formats, each in one dense block of memory.
+
+    program   the rule, its switches settled
+    formats   tensor name -> how it lies in memory
+    lengths   for each parameter: how many elements it has
+    rows      for each parameter: which row of a step's inputs belongs to it
+    """
+
+    program: Program
+    formats: Mapping[str, Format]
+    lengths: Sequence[int]
+    rows: Sequence[int]
+
+    @cached_property
+    def computed(self) -> Format:
+        """The precision of its arithmetic."""
+        return computed_in(self.formats.values())
+
+
+class Call(Protocol):
+    """A kernel over a batch, called once a step.
+
+    scalars   row -> the new values of the rule's scalar state, after `prepare`
+    """
+
+    scalars: dict[int, tuple[float, ...]]
+
+    def place(self, tensor: int, addresses: Sequence[int]) -> None:
+        """Say where a tensor of the program lies: one address a parameter.
+
+        tensor   its place in `Program.tensors`
+        """
+
+    def prepare(self, inputs: Inputs) -> None:
+        """Evaluate the host part for each row: the values of `Program.step_inputs`.
+
+        Raises HyperparameterError if it cannot be; nothing was written then.
+        """
+
+    def run(self) -> None:
+        """Do the step that was prepared."""
+
+
+def no_numbers(
+    program: Program, inputs: tuple[float, ...], error: Exception
+) -> HyperparameterError:
+    """The error for numbers that the host part of a rule cannot be computed from."""
+    given = zip(program.step_inputs, inputs, strict=True)
+    return HyperparameterError(
+        f"{program.name}: its numbers cannot be computed from "
+        f"{', '.join(f'{name}={value!r}' for name, value in given)}: {error}."
+    )
