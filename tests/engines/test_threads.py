@@ -14,7 +14,7 @@ import pytest
 from alone import alone
 
 import ruleonce as ro
-from ruleonce.engines import cpu, native, threads
+from ruleonce.engines import compiled, native, threads
 from ruleonce.errors import EngineError
 
 SHARED = (1 << 20) + 4321  # elements: enough to be shared by threads, and no round number
@@ -76,7 +76,7 @@ SIZES = [
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["one", "with empty", "few", "grains", "many"])
 def test_the_number_of_threads_does_not_show_in_the_bits(sizes):
-    assert sum(sizes) >= cpu._SHARE
+    assert sum(sizes) >= threads.POOL.worth
     ro.set_threads(1)
     expected = adam_of(sizes)
     steps(expected, 3)
@@ -108,7 +108,7 @@ def test_a_split_covers_every_element_once(sizes, parts):
     """Each job is a run of rows: (table, first row, begin in it, last row, end in it)."""
     optimizer = adam_of([5])
     optimizer.step([np.ones(5, "float32")])
-    launch = optimizer._launches[0][0]
+    launch = optimizer._launches[0][0]._call
     launch._lengths, launch._total, launch._jobs = sizes, sum(sizes), {}
 
     jobs_at = launch._split(parts)
@@ -123,9 +123,9 @@ def test_a_split_covers_every_element_once(sizes, parts):
     assert all(np.all(x == 1) for x in done)
     lengths = [0]
     for _, _, _, last, end in jobs[:-1]:
-        assert (sum(sizes[:last]) + end) % cpu._GRAIN == 0
+        assert (sum(sizes[:last]) + end) % compiled._GRAIN == 0
         lengths.append(sum(sizes[:last]) + end)
-    assert max(np.diff([*lengths, sum(sizes)])) <= sum(sizes) / parts + cpu._GRAIN
+    assert max(np.diff([*lengths, sum(sizes)])) <= sum(sizes) / parts + compiled._GRAIN
 
 
 def test_large_steps_do_use_the_threads(monkeypatch):
@@ -133,7 +133,7 @@ def test_large_steps_do_use_the_threads(monkeypatch):
     seen = set()
     optimizer = adam_of([SHARED])
     steps(optimizer, 1)
-    launch = optimizer._launches[0][0]
+    launch = optimizer._launches[0][0]._call
     call = launch._native.call
     barrier = threading.Barrier(3)  # passes only if three threads are here at once
 

@@ -21,10 +21,10 @@ from ..formats import Format, computed_in
 from ..language.hyperparameters import nearest
 from ..language.program import Program
 from ..language.rule import Rule
+from .batch import Inputs, no_numbers
 from .memory import Regions
 
 Array = np.ndarray[Any, Any]
-Inputs = Sequence[tuple[float, ...]]
 
 # Stands for a gradient of an earlier step that is not kept. None could be a gradient; this cannot.
 FORGOTTEN = object()
@@ -73,11 +73,7 @@ class Work:
 
     def no_numbers(self, inputs: tuple[float, ...], error: Exception) -> HyperparameterError:
         """The error for numbers that the host part of the rule cannot be computed from."""
-        given = zip(self.program.step_inputs, inputs, strict=True)
-        return HyperparameterError(
-            f"{self.program.name}: its numbers cannot be computed from "
-            f"{', '.join(f'{name}={value!r}' for name, value in given)}: {error}."
-        )
+        return no_numbers(self.program, inputs, error)
 
 
 class Launch(Protocol):

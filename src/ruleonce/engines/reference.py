@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import TensorError
 from ..formats import stored
-from . import FORGOTTEN, Array, Inputs, Work
+from . import FORGOTTEN, Array, Work
+from .batch import Inputs
 
 
 class ReferenceLaunch:
