@@ -21,6 +21,7 @@ FLOORS = {
     "emit": 2,
     "engines": 3,
     "numpy": 4,
+    "torch": 4,
     "cli": 5,
 }
 

@@ -31,6 +31,10 @@ class TensorTypeError(TensorError, TypeError):
     """A tensor or gradient of a type or dtype that cannot be used."""
 
 
+class SparseGradientError(RuleonceError, RuntimeError):
+    """A gradient is sparse; torch.optim raises RuntimeError for it too."""
+
+
 class StructureError(TensorError):
     """Gradients whose nesting or names differ from those of the parameters."""
 

@@ -1,0 +1,52 @@
+"""State dicts: what goes out is PyTorch's own form; what comes in keeps its dtype."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any  # a state dict holds tensors, numbers, and what others put there
+
+import torch
+from torch import Tensor
+
+from .states import Entry
+
+StateDict = dict[str, Any]
+
+
+def plain(state_dict: StateDict) -> StateDict:
+    """A state dict of plain dictionaries: torch.load(weights_only=True) takes no others."""
+    state = {
+        key: dict(value) if isinstance(value, Entry) else value
+        for key, value in state_dict["state"].items()
+    }
+    return {**state_dict, "state": state}
+
+
+def as_saved(
+    state: Mapping[Any, Any], saved: StateDict, parameters: list[Tensor]
+) -> defaultdict[Any, Any]:
+    """The state that torch's load_state_dict made, with every tensor as it was saved, copied.
+
+    PyTorch casts a state to the dtype of its parameter, which loses the digits of a float32 state
+    for bfloat16 weights, and lets two optimizers share one tensor where nothing is to be cast.
+    """
+    ids = [place for group in saved["param_groups"] for place in group["params"]]
+    originals = dict(zip(map(id, parameters), (saved["state"].get(i) for i in ids), strict=True))
+    found: defaultdict[Any, Any] = defaultdict(dict)
+    for key, entry in state.items():
+        original = originals.get(id(key)) if isinstance(key, Tensor) else None
+        if original is None or not isinstance(entry, dict):
+            found[key] = entry
+            continue
+        found[key] = {
+            name: _copied(original.get(name), value, key) for name, value in entry.items()
+        }
+    return found
+
+
+def _copied(original: object, cast: object, parameter: Tensor) -> object:
+    if not isinstance(original, Tensor) or not isinstance(cast, Tensor):
+        return cast
+    with torch.no_grad():
+        if original.ndim == 0 and parameter.ndim:  # a number, such as the step
+            return original.detach().clone()
+        return original.detach().to(device=cast.device, copy=True)

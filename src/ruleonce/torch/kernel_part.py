@@ -1,0 +1,217 @@
+"""Parameters that one compiled kernel updates: their addresses, checked anew at every step."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any  # of NumPy's arrays of addresses
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engines.batch import Call, Inputs
+from ..errors import TensorError
+from .layout import (
+    FORMATS,
+    block_like,
+    check_gradient,
+    is_aligned,
+    is_dense,
+    local,
+    same_layout,
+    span,
+)
+from .slots import Slot
+
+# The loops over all parameters are maps of functions of C: they are what a step of many small
+# tensors costs.
+_dtype = attrgetter("dtype")
+_shard = attrgetter("_local_tensor")  # of a DTensor; to_local() takes 50 times as long
+_data_ptr = Tensor.data_ptr
+_numel = Tensor.numel
+_is_contiguous = Tensor.is_contiguous
+
+Integers = np.ndarray[Any, np.dtype[Any]]
+
+_WEIGHTS, _GRADIENT, _STATE = 0, 1, 2  # places among the tensors of a program
+
+
+class Moved(Exception):  # noqa: N818  (no error: the plan is made anew)
+    """A tensor is no longer where, or what, it was."""
+
+
+class Regions:
+    """The memory that a step writes to, to be asked whether a gradient lies in it."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        spans = sorted(span(x) for x in tensors if x.numel())
+        self._starts = np.array([start for start, _ in spans], np.int64)
+        self._ends = np.maximum.accumulate(np.array([end for _, end in spans], np.int64))
+
+    def touched(self, starts: Integers, sizes: Integers) -> Integers:
+        """Whether each of those blocks lies in it, wholly or in part."""
+        if not len(self._starts):
+            return np.zeros(len(starts), bool)
+        before = np.searchsorted(self._starts, starts + sizes)
+        inside: Integers = (before > 0) & (self._ends[np.maximum(before, 1) - 1] > starts)
+        return inside & (sizes > 0)
+
+
+class KernelPart:
+    """Parameters of equal formats on one device, none of them overlapping another.
+
+    slots      what is kept for each
+    states     for each its state tensors, in the order of the rule, dense
+    call       the kernel, ready
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        states: Sequence[Sequence[Tensor]],
+        gradients: Sequence[Tensor],
+        call: Call,
+    ) -> None:
+        self.slots = slots
+        self._parameters = [slot.parameter for slot in slots]
+        self._is_sharded = [hasattr(p, "to_local") for p in self._parameters]
+        self._any_sharded = any(self._is_sharded)
+        self._states = states  # keeps their memory, whatever becomes of the tensors in the entries
+        self._call = call
+        self._own = [local(p) for p in self._parameters]
+        sources = self._sources()
+        self._at = list(map(_data_ptr, sources))
+        self._sizes = list(map(_numel, sources))
+        self._dtypes = list(map(_dtype, gradients))
+        # Weights with gaps between their elements are updated in a dense copy of them.
+        self._blocks = [x if is_dense(x) and is_aligned(x) else block_like(x) for x in self._own]
+        self._copied = [
+            (x, block) for x, block in zip(self._own, self._blocks, strict=True) if x is not block
+        ]
+        self._bytes = np.array(
+            [n * dtype.itemsize for n, dtype in zip(self._sizes, self._dtypes, strict=True)],
+            np.int64,
+        )
+        self._itemsizes = np.array([FORMATS[dtype].itemsize for dtype in self._dtypes], np.int64)
+        self._is_plain = all(map(_is_contiguous, self._blocks)) and not any(
+            x.is_complex() for x in self._own
+        )
+        self._pointers: list[int] = []
+        self._scratch: dict[int, Tensor] = {}
+        self.regions = Regions([])
+        call.place(_WEIGHTS, list(map(_data_ptr, self._blocks)))
+        for place, column in enumerate(zip(*states, strict=True)):
+            call.place(_STATE + place, list(map(_data_ptr, column)))
+        # All states are moved together, if they are; looking at those of one parameter tells.
+        self._witnesses = [x for x in slots[0].entry.values() if type(x) is Tensor and x.ndim]
+        self._witnessed = list(map(_data_ptr, self._witnesses))
+
+    @property
+    def written(self) -> list[Tensor]:
+        """The tensors that a step writes to."""
+        return [*self._own, *(x for states in self._states for x in states)]
+
+    @property
+    def scalars(self) -> dict[int, tuple[float, ...]]:
+        """Row -> the new scalar state."""
+        return self._call.scalars
+
+    def prepare(self, gradients: Sequence[Tensor], inputs: Inputs) -> None:
+        """Check that all is where it was, say where the gradients lie, and evaluate the numbers.
+
+        Raises Moved if this part no longer fits, SparseGradientError for such a gradient.
+        """
+        if (
+            list(map(_data_ptr, self._sources())) != self._at
+            or list(map(_data_ptr, self._witnesses)) != self._witnessed
+        ):
+            raise Moved
+        if self._any_sharded:
+            gradients = self._shards(gradients)
+        try:
+            pointers = list(map(_data_ptr, gradients))
+        except RuntimeError:  # it has none
+            self._check_all(gradients)
+            raise
+        is_plain = self._is_plain and all(map(_is_contiguous, gradients))
+        if not is_plain or pointers != self._pointers:
+            with torch.no_grad():
+                self._place(gradients, pointers, is_plain=is_plain)
+        self._call.prepare(inputs)
+
+    def run(self) -> None:
+        """Call the kernel."""
+        for weights, block in self._copied:
+            block.copy_(weights)
+        self._call.run()
+        for weights, block in self._copied:
+            weights.copy_(block)
+        # What autograd has kept of the old weights is no longer valid, and it has to know.
+        torch.autograd.graph.increment_version(self._parameters)
+
+    def _sources(self) -> Sequence[Tensor]:
+        if not self._any_sharded:
+            return self._parameters
+        return [
+            _shard(p) if sharded else p
+            for p, sharded in zip(self._parameters, self._is_sharded, strict=True)
+        ]
+
+    def _shards(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        found = []
+        for gradient, parameter in zip(gradients, self._parameters, strict=True):
+            placements = getattr(parameter, "placements", None)
+            if getattr(gradient, "placements", placements) != placements:
+                found.append(local(gradient.redistribute(placements=placements)))  # type: ignore[operator]  # a DTensor
+            else:
+                found.append(local(gradient))
+        return found
+
+    def _place(self, gradients: Sequence[Tensor], pointers: list[int], *, is_plain: bool) -> None:
+        """Tell the kernel where the gradients lie."""
+        # An address is that of another tensor only if memory was freed and taken anew, and then
+        # some other address has changed too.
+        if (
+            list(map(_dtype, gradients)) != self._dtypes
+            or list(map(_numel, self._sources())) != self._sizes
+        ):
+            raise Moved
+        at = np.array(pointers, np.int64)
+        odd = self.regions.touched(at, self._bytes) | (at % self._itemsizes != 0)
+        placed = pointers
+        if not is_plain or odd.any():
+            self._check_all(gradients)
+            placed = [
+                self._readable(place, gradient, is_odd=bool(odd[place]))
+                for place, gradient in enumerate(gradients)
+            ]
+        self._call.place(_GRADIENT, placed)
+        # Where a copy was made of what a gradient held, the next step has to look again.
+        self._pointers = pointers if placed == pointers else []
+
+    def _readable(self, place: int, gradient: Tensor, *, is_odd: bool) -> int:
+        """The address of a gradient, or of a copy. The kernel reads in the order of the weights,
+        and no write of this step may touch what it reads.
+        """
+        block = self._blocks[place]
+        if same_layout(gradient, block) and not (is_odd or gradient.is_conj() or gradient.is_neg()):
+            return gradient.data_ptr()
+        if place not in self._scratch:
+            self._scratch[place] = block_like(block, gradient.dtype)
+        self._scratch[place].copy_(gradient)
+        return self._scratch[place].data_ptr()
+
+    def _check_all(self, gradients: Sequence[Tensor]) -> None:
+        for slot, gradient, block in zip(self.slots, gradients, self._blocks, strict=True):
+            check_gradient(gradient, block, slot.name)
+
+
+def check_states(states: Sequence[Tensor], weights: Tensor, name: str) -> None:
+    """Raise TensorError for a state that is not as long as its weights."""
+    for state in states:
+        if state.numel() != weights.numel():
+            raise TensorError(
+                f"the state of {name} has {state.numel()} elements (shape {tuple(state.shape)}), "
+                f"and its weights have {weights.numel()} (shape {tuple(weights.shape)}). Was the "
+                "parameter given other data since? Then change its state too, or make a new "
+                "optimizer."
+            )

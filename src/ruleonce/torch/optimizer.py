@@ -1,0 +1,248 @@
+"""RuleOptimizer: a torch.optim.Optimizer whose step is a rule, compiled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, ClassVar  # Any: options of param groups, and what torch leaves open
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+from ..errors import TensorTypeError
+from ..language.rule import Rule
+from .checkpoints import StateDict, as_saved, plain
+from .kernel_part import Moved
+from .layout import DTYPES
+from .plan import Choice, Group, Plan
+from .planner import Planner, check_engine
+from .slots import Naming, Slot
+from .states import Entry, States
+
+# The words of PyTorch for hyperparameters of rules: a key of the param group, or a place in one.
+Word = str | tuple[str, int]
+_WORDS: Mapping[str, Word] = {
+    "learning_rate": "lr",
+    "beta1": ("betas", 0),
+    "beta2": ("betas", 1),
+    "beta3": ("betas", 2),
+}
+_grad = attrgetter("grad")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an optimizer was made with, beside its param groups."""
+
+    engine: str
+    state_dtype: torch.dtype | None
+
+
+class RuleOptimizer(torch.optim.Optimizer):
+    """A rule as an optimizer of PyTorch, with everything that torch.optim.Optimizer has.
+
+    Each class says which rule its options ask for, and how PyTorch calls the rule's state and
+    hyperparameters. The arguments are those of the class of torch.optim, and by keyword:
+
+    engine       "auto": CPU tensors run on the cpu engine, CUDA tensors on the gpu engine, others
+                 by the rule itself on tensors. Or "cpu", "gpu", "tensors".
+    state_dtype  the dtype of the state; None for that of each parameter. torch.float32 is better
+                 for weights of 16 bits.
+
+    `foreach` and `fused` choose among PyTorch's implementations; here they change nothing.
+
+    Raises, before anything is written, TensorError and its kinds, SparseGradientError,
+    HyperparameterError, EngineError: see ruleonce.errors; and what the class of torch.optim raises.
+    """
+
+    state_names: ClassVar[Mapping[str, str]] = {}
+    number_names: ClassVar[Mapping[str, Word]] = {}
+    has_step: ClassVar[bool] = True
+
+    _saved: StateDict | None = None  # what is being loaded
+
+    _step_supports_amp_scaling = True  # torch.amp.GradScaler leaves unscaling to the step
+
+    def __init__(
+        self,
+        params: Any,
+        *args: Any,
+        engine: str = "auto",
+        state_dtype: torch.dtype | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._settings = Settings(check_engine(engine), _checked_state_dtype(state_dtype))
+        super().__init__(params, *args, **kwargs)
+        self._step_supports_amp_scaling = True
+        self._forget()
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """The rule for the options of a param group."""
+        raise NotImplementedError
+
+    def _forget(self) -> None:
+        """Nothing is known of the parameters and their state but what `self.state` holds."""
+        self._plan: Plan | None = None
+        self._slots: dict[int, Slot] = {}
+        self._writes = -1
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch has two overloads
+        """Take one step. `closure`, if given, computes the loss and the gradients again; its value
+        is returned.
+
+        A step that raises has changed nothing. The gradients are only read.
+        """
+        # PyTorch's way through hooks and profiler takes as long as a small step.
+        if (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+            or torch.autograd._profiler_enabled()
+        ):
+            return _watched_step(self) if closure is None else _watched_step(self, closure)
+        return self._step(closure)
+
+    step.hooked = True  # type: ignore[attr-defined]  # so that torch does not wrap it again
+
+    def _step(self, closure: Callable[[], float] | None = None) -> float | None:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        gradients = list(map(_grad, parameters))
+        present = [gradient is not None for gradient in gradients]
+        if not all(present):
+            gradients = [gradient for gradient in gradients if gradient is not None]
+        choices = [self._choice(group) for group in self.param_groups]
+        plan = self._known_plan(parameters, present, gradients, choices)
+        try:
+            plan.prepare(gradients, self._numbers)
+        except Moved:
+            plan.leave()
+            self._forget()
+            plan = self._known_plan(parameters, present, gradients, choices)
+            plan.prepare(gradients, self._numbers)
+        plan.run()
+        return loss
+
+    def _known_plan(
+        self,
+        parameters: Sequence[Tensor],
+        present: Sequence[bool],
+        gradients: Sequence[Tensor],
+        choices: Sequence[Choice],
+    ) -> Plan:
+        """The plan for these parameters, an old one or a new one."""
+        if not isinstance(self.state, States):
+            self.state = States(self.state.items())
+        if self._writes != self.state.writes.count or (self._plan and self._plan.is_touched):
+            self._forget()  # someone has written to the state
+            self._writes = self.state.writes.count
+        if self._plan is not None:
+            if self._plan.fits(parameters, present, choices):
+                return self._plan
+            self._plan.leave()
+        with torch.no_grad():
+            self._plan = self._new_plan(parameters, present, gradients, choices)
+        self._writes = self.state.writes.count
+        return self._plan
+
+    def _new_plan(
+        self,
+        parameters: Sequence[Tensor],
+        present: Sequence[bool],
+        gradients: Sequence[Tensor],
+        choices: Sequence[Choice],
+    ) -> Plan:
+        names: list[str] = []
+        groups: list[int] = []
+        for number, group in enumerate(self.param_groups):
+            count = len(group["params"])
+            names += group.get("param_names") or [
+                f"{place} of param group {number}" for place in range(count)
+            ]
+            groups += [number] * count
+
+        def slot_of(place: int) -> Slot:
+            parameter = parameters[place]
+            if id(parameter) not in self._slots:
+                entry: Entry = self.state[parameter]
+                slot = Slot(parameter, names[place], groups[place], entry)
+                slot.t = self._naming.steps_of(entry)
+                self._slots[id(parameter)] = slot
+            self._slots[id(parameter)].group = groups[place]
+            return self._slots[id(parameter)]
+
+        planner = Planner(self._settings.engine, self._naming, self._start)
+        return planner.plan(parameters, present, gradients, choices, slot_of)
+
+    def state_dict(self) -> StateDict:
+        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer."""
+        return plain(super().state_dict())
+
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
+
+        Unlike torch.optim, each state keeps the dtype that it was saved in (or gets the optimizer's
+        `state_dtype`), and is copied.
+        """
+        last = self.register_load_state_dict_pre_hook(self._note_saved)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            last.remove()
+            self._saved = None
+
+    def _note_saved(self, _: torch.optim.Optimizer, state_dict: StateDict) -> None:
+        self._saved = state_dict
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_settings": self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        saved = self.__dict__.get("_saved")
+        if saved is not None:  # within load_state_dict
+            parameters = [p for group in state["param_groups"] for p in group["params"]]
+            state = {**state, "state": as_saved(state["state"], saved, parameters)}
+        super().__setstate__(state)
+        self._forget()
+
+    @property
+    def _naming(self) -> Naming:
+        return Naming(self.state_names, self.has_step, self._settings.state_dtype)
+
+    def _choice(self, group: Group) -> Choice:
+        rule = self.rule_of(group)
+        switches = rule.schema.switches
+        if not switches:
+            return Choice(rule, ())
+        return Choice(rule, tuple((name, bool(self._option(group, name))) for name in switches))
+
+    def _numbers(self, choice: Choice, number: int) -> tuple[float, ...]:
+        """The hyperparameters of a rule, as they stand in a param group now."""
+        group = self.param_groups[number]
+        return tuple([self._option(group, name) for name in choice.rule.schema.numbers])
+
+    def _option(self, group: Group, name: str) -> Any:
+        word = self.number_names.get(name) or _WORDS.get(name, name)
+        value = group[word] if isinstance(word, str) else group[word[0]][word[1]]
+        return value.item() if isinstance(value, Tensor) else value
+
+    def _start(self, slot: Slot, state: str) -> float:
+        """Where a state starts."""
+        group = self.param_groups[slot.group]
+        start = self.rule_of(group).schema.initial.get(state, 0.0)
+        return float(self._option(group, start)) if isinstance(start, str) else start
+
+
+def _checked_state_dtype(dtype: object) -> torch.dtype | None:
+    if dtype is None or dtype in DTYPES.values():
+        return dtype  # type: ignore[return-value]  # it is one of torch's
+    known = ", ".join(map(str, DTYPES.values()))
+    raise TensorTypeError(f"state_dtype is {dtype!r}; it must be None or one of {known}.")
+
+
+_watched_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)

@@ -1,0 +1,170 @@
+"""Make a plan: sort the parameters that have a gradient into parts, one for each kernel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..engines import load, threads
+from ..engines.batch import Batch, Call
+from ..errors import EngineError
+from ..formats import Format, computed_in
+from ..language.hyperparameters import nearest
+from .kernel_part import KernelPart, check_states
+from .layout import check_gradient, check_weights, format_of, length, local, span
+from .plain_part import PlainPart
+from .plan import Bundle, Choice, Part, Plan, Row
+from .slots import Naming, Slot, Start, complete
+
+# By the device of a parameter; for any other the rule itself runs on tensors.
+_ENGINES = {"cpu": ("cpu", "llvmlite"), "cuda": ("gpu", "triton")}
+ENGINES = ("auto", "cpu", "gpu", "tensors")
+
+
+def check_engine(name: str) -> str:
+    """The name of an engine; raises EngineError for one that there is not."""
+    if name not in ENGINES:
+        raise EngineError(f"there is no engine {name!r}{nearest(name, ENGINES)}")
+    return name
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What plans of an optimizer have in common.
+
+    engine   one of ENGINES
+    naming   how the optimizer's class calls the state
+    start    (slot, state) -> where a new state starts
+    """
+
+    engine: str
+    naming: Naming
+    start: Start
+
+    def plan(
+        self,
+        parameters: Sequence[Tensor],
+        present: Sequence[bool],
+        gradients: Sequence[Tensor],
+        choices: Sequence[Choice],
+        slot_of: Callable[[int], Slot],
+    ) -> Plan:
+        """A plan for the parameters that have a gradient.
+
+        gradients   of those parameters that have one: where `present` says so
+        choices     for each param group
+        slot_of     the place of a parameter -> its slot
+
+        Raises TensorError and its kinds, before any state is made.
+        """
+        slots = [slot_of(place) for place, has in enumerate(present) if has]
+        for slot, gradient in zip(slots, gradients, strict=True):
+            weights = local(slot.parameter)
+            check_weights(weights, slot.name)
+            check_gradient(local(gradient), weights, slot.name)
+        complete(slots, lambda slot: choices[slot.group].rule, self.naming, self.start)
+        kinds: dict[tuple[object, ...], list[int]] = {}
+        for place, wave in enumerate(_waves(slots)):
+            kinds.setdefault(
+                (wave, *self._kind(slots[place], gradients[place], choices)), []
+            ).append(place)
+        bundles = [
+            self._bundle(slots, gradients, choices, places)
+            for _, places in sorted(kinds.items(), key=lambda kind: (kind[0][0], kind[1]))
+        ]
+        return Plan(parameters, present, choices, slots, bundles, self.naming)
+
+    def _kind(self, slot: Slot, gradient: Tensor, choices: Sequence[Choice]) -> tuple[object, ...]:
+        choice = choices[slot.group]
+        device = slot.parameter.device
+        formats = self._formats(slot, gradient, choice)
+        return choice, device, self._engine(device), tuple(formats.items())
+
+    def _formats(self, slot: Slot, gradient: Tensor, choice: Choice) -> dict[str, Format]:
+        states = self._states(slot, choice)
+        dtypes = [slot.parameter.dtype, gradient.dtype, *(x.dtype for x in states)]
+        found = [format_of(dtype, f"the state of {slot.name}") for dtype in dtypes]
+        return dict(zip(choice.rule.schema.tensors, found, strict=True))
+
+    def _states(self, slot: Slot, choice: Choice) -> list[Tensor]:
+        return [slot.entry[self.naming.key(name)] for name in choice.rule.state]
+
+    def _engine(self, device: torch.device) -> str:
+        if self.engine != "auto":
+            return self.engine
+        name, library = _ENGINES.get(device.type, ("tensors", "torch"))
+        return name if find_spec(library) else "tensors"
+
+    def _bundle(
+        self,
+        slots: Sequence[Slot],
+        gradients: Sequence[Tensor],
+        choices: Sequence[Choice],
+        places: list[int],
+    ) -> Bundle:
+        mine = [slots[place] for place in places]
+        choice = choices[mine[0].group]
+        rows: dict[tuple[object, ...], Row] = {}
+        row_of = []
+        for place, slot in zip(places, mine, strict=True):
+            scalars = tuple(slot.scalars[name] for name in choice.rule.scalars)
+            key = (slot.group, slot.t, scalars)
+            row = rows.setdefault(key, Row(slot.group, slot.t, scalars, []))
+            row.slots.append(place)
+            row_of.append(list(rows).index(key))
+        part = self._part(mine, [gradients[place] for place in places], choice, row_of)
+        return Bundle(choice, part, list(rows.values()), places)
+
+    def _part(
+        self, slots: Sequence[Slot], gradients: Sequence[Tensor], choice: Choice, rows: list[int]
+    ) -> Part:
+        program = choice.rule.program(**dict(choice.switches))
+        formats = self._formats(slots[0], gradients[0], choice)
+        states = [[local(x) for x in self._states(slot, choice)] for slot in slots]
+        weights = [local(slot.parameter) for slot in slots]
+        for slot, of, own in zip(slots, states, weights, strict=True):
+            check_states(of, own, slot.name)
+        device = slots[0].parameter.device
+        engine = self._engine(device)
+        if engine == "tensors":
+            computed = computed_in(formats.values())
+            return PlainPart(slots, states, rows, program, computed)
+        batch = Batch(program, formats, list(map(length, weights)), rows)
+        shards = [local(gradient) for gradient in gradients]
+        return KernelPart(slots, states, shards, call_of(engine, batch, device))
+
+
+def call_of(engine: str, batch: Batch, device: torch.device) -> Call:
+    """A kernel for a batch on a device."""
+    if engine == "cpu":
+        from ..engines import cpu
+        from ..engines.openmp import team_of
+
+        load("cpu")
+        return cpu.call(batch, team_of(str(Path(torch.__file__).parent)) or threads.POOL)
+    from ..engines import gpu
+
+    return gpu.call(batch, device)
+
+
+def _waves(slots: Sequence[Slot]) -> list[int]:
+    """For each slot, after how many others it has to come, since they share memory: parameters
+    that are tied are updated one after the other, as PyTorch does.
+    """
+    spans = sorted(
+        (*span(local(slot.parameter)), place)
+        for place, slot in enumerate(slots)
+        if slot.parameter.device.type != "meta" and slot.parameter.numel()
+    )
+    waves = [0] * len(slots)
+    reached: list[tuple[int, int]] = []  # (end, place) of the parameters that may reach further
+    for start, end, place in spans:
+        reached = [(e, i) for e, i in reached if e > start]
+        for _, other in sorted(reached, key=lambda item: item[1]):
+            later, earlier = max(place, other), min(place, other)
+            waves[later] = max(waves[later], waves[earlier] + 1)
+        reached.append((end, place))
+    return waves
