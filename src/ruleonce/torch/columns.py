@@ -17,8 +17,8 @@ class Column:
     tensor   all of them; `view(place)` is the one of a parameter
     """
 
-    def __init__(self, values: Sequence[float], dtype: torch.dtype) -> None:
-        self.tensor = torch.tensor(values, dtype=dtype, device="cpu")
+    def __init__(self, values: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
+        self.tensor = torch.tensor(values, dtype=dtype, device=device)
         self._one = torch.ones_like(self.tensor[:1])  # adding a Python number takes longer
         self._version = self.tensor._version
 
@@ -44,7 +44,13 @@ class Column:
         self.tensor.add_(self._one if mask is None else mask)
         self._version = self.tensor._version
 
-    def fill(self, value: float, mask: Tensor | None) -> None:
+    def uncount(self, found_inf: Tensor, mask: Tensor | None) -> None:
+        """Take 1 away again where `found_inf`, a number on the device, is 1."""
+        number = found_inf.reshape(())
+        self.tensor.sub_(number if mask is None else mask * number)
+        self._version = self.tensor._version
+
+    def fill(self, value: float | Tensor, mask: Tensor | None) -> None:
         """Set the numbers of the mask."""
         if mask is None:
             self.tensor.fill_(value)

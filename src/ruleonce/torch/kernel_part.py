@@ -120,6 +120,15 @@ class KernelPart:
 
         Raises Moved if this part no longer fits, SparseGradientError for such a gradient.
         """
+        self._find(gradients)
+        self._call.prepare(inputs)
+
+    def prepare_on_device(self, gradients: Sequence[Tensor], inputs: Tensor) -> None:
+        """The same with the numbers of the step on the device; for a call that can do that."""
+        self._find(gradients)
+        self._call.prepare_on_device(inputs)  # type: ignore[attr-defined]  # a GpuCall
+
+    def _find(self, gradients: Sequence[Tensor]) -> None:
         if (
             list(map(_data_ptr, self._sources())) != self._at
             or list(map(_data_ptr, self._witnesses)) != self._witnessed
@@ -136,7 +145,6 @@ class KernelPart:
         if not is_plain or pointers != self._pointers:
             with torch.no_grad():
                 self._place(gradients, pointers, is_plain=is_plain)
-        self._call.prepare(inputs)
 
     def run(self) -> None:
         """Call the kernel."""

@@ -1,7 +1,7 @@
 """RuleOptimizer: a torch.optim.Optimizer whose step is a rule, compiled."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from operator import attrgetter
 from typing import Any, ClassVar  # Any: options of param groups, and what torch leaves open
 
@@ -9,33 +9,23 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from ..errors import TensorTypeError
+from ..errors import HyperparameterError
 from ..language.rule import Rule
+from .bundles import Choice
 from .checkpoints import StateDict, as_saved, plain
+from .device_numbers import Number
+from .features import Extras, Features
 from .kernel_part import Moved
-from .layout import DTYPES
-from .plan import Choice, Group, Plan
+from .plan import Plan
 from .planner import Planner, check_engine
+from .settings import WORDS, Group, Settings, Word, checked_state_dtype, is_on_device, option
 from .slots import Naming, Slot
 from .states import Entry, States
 
-# The words of PyTorch for hyperparameters of rules: a key of the param group, or a place in one.
-Word = str | tuple[str, int]
-_WORDS: Mapping[str, Word] = {
-    "learning_rate": "lr",
-    "beta1": ("betas", 0),
-    "beta2": ("betas", 1),
-    "beta3": ("betas", 2),
-}
+# The options of a param group. The words of PyTorch for hyperparameters of rules: a key of the param group, or a place in one.
+_KEPT_PLANS = 16  # where it changes from step to step which parameters have a gradient
+
 _grad = attrgetter("grad")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an optimizer was made with, beside its param groups."""
-
-    engine: str
-    state_dtype: torch.dtype | None
 
 
 class RuleOptimizer(torch.optim.Optimizer):
@@ -48,6 +38,13 @@ class RuleOptimizer(torch.optim.Optimizer):
                  by the rule itself on tensors. Or "cpu", "gpu", "tensors".
     state_dtype  the dtype of the state; None for that of each parameter. torch.float32 is better
                  for weights of 16 bits.
+
+    max_norm     scale the gradients down so that the norm of all of them together is at most this,
+                 as torch.nn.utils.clip_grad_norm_ does, but inside the update: the gradients are
+                 read once more, and not written. `gradient_norm` then holds the norm, on the
+                 device.
+    ema          keep a moving average of the weights, of which a step keeps this share;
+                 `with optimizer.average():` puts it in their place
 
     `foreach` and `fused` choose among PyTorch's implementations; here they change nothing.
 
@@ -69,12 +66,36 @@ class RuleOptimizer(torch.optim.Optimizer):
         *args: Any,
         engine: str = "auto",
         state_dtype: torch.dtype | None = None,
+        max_norm: float | None = None,
+        ema: float | None = None,
         **kwargs: Any,
     ) -> None:
-        self._settings = Settings(check_engine(engine), _checked_state_dtype(state_dtype))
+        features = Features(max_norm, ema)
+        features.check()
+        self._settings = Settings(check_engine(engine), checked_state_dtype(state_dtype), features)
+        self.gradient_norm: Tensor | None = None
+        self._extras = Extras()
         super().__init__(params, *args, **kwargs)
-        self._step_supports_amp_scaling = True
         self._forget()
+
+    @property
+    def max_norm(self) -> float | None:
+        """What the gradients are clipped to."""
+        return self._settings.features.max_norm
+
+    def average(self) -> AbstractContextManager[None]:
+        """`with optimizer.average():` evaluate the model with the moving average of its weights.
+
+        Raises HyperparameterError if the optimizer was made without `ema`.
+        """
+        from .training import averaged_weights
+
+        if self._settings.features.ema is None:
+            raise HyperparameterError(
+                f"there is no average: make the optimizer with one, {type(self).__name__}(..., "
+                "ema=0.999)."
+            )
+        return averaged_weights(self)
 
     @staticmethod
     def rule_of(group: Group) -> Rule:
@@ -84,6 +105,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _forget(self) -> None:
         """Nothing is known of the parameters and their state but what `self.state` holds."""
         self._plan: Plan | None = None
+        self._plans: dict[tuple[bool, ...], Plan] = {}
         self._slots: dict[int, Slot] = {}
         self._writes = -1
 
@@ -116,6 +138,21 @@ class RuleOptimizer(torch.optim.Optimizer):
         present = [gradient is not None for gradient in gradients]
         if not all(present):
             gradients = [gradient for gradient in gradients if gradient is not None]
+        self._update(parameters, present, gradients)
+        return loss
+
+    def step_of(self, parameter: Tensor) -> None:
+        """Take a step of one parameter alone, as gradient release does."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        self._update(parameters, [p is parameter for p in parameters], [parameter.grad])
+
+    def _update(
+        self, parameters: Sequence[Tensor], present: list[bool], gradients: Sequence[Any]
+    ) -> None:
+        """Update those parameters that are present, by their gradients."""
+        found_inf = getattr(self, "found_inf", None)
+        grad_scale = getattr(self, "grad_scale", None)
+        self._extras = extras = self._settings.features.of_step(gradients, grad_scale, found_inf)
         choices = [self._choice(group) for group in self.param_groups]
         plan = self._known_plan(parameters, present, gradients, choices)
         try:
@@ -125,8 +162,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._forget()
             plan = self._known_plan(parameters, present, gradients, choices)
             plan.prepare(gradients, self._numbers)
-        plan.run()
-        return loss
+        plan.run(found_inf)
+        self.gradient_norm = extras.norm
 
     def _known_plan(
         self,
@@ -145,10 +182,17 @@ class RuleOptimizer(torch.optim.Optimizer):
             if self._plan.fits(parameters, present, choices):
                 return self._plan
             self._plan.leave()
-        with torch.no_grad():
-            self._plan = self._new_plan(parameters, present, gradients, choices)
+        key = tuple(present)
+        plan = self._plans.get(key)
+        if plan is None or not plan.fits(parameters, present, choices) or not plan.enter():
+            with torch.no_grad():
+                plan = self._new_plan(parameters, present, gradients, choices)
+            if sum(present) > 1:  # those of one parameter are all kept: gradient release needs them
+                _drop_oldest(self._plans)
+            self._plans[key] = plan
+        self._plan = plan
         self._writes = self.state.writes.count
-        return self._plan
+        return plan
 
     def _new_plan(
         self,
@@ -215,21 +259,25 @@ class RuleOptimizer(torch.optim.Optimizer):
         return Naming(self.state_names, self.has_step, self._settings.state_dtype)
 
     def _choice(self, group: Group) -> Choice:
-        rule = self.rule_of(group)
+        extras = self._extras
+        rule = extras.combined(self.rule_of(group))
+        on_device = extras.are_on_device or is_on_device(group)
         switches = rule.schema.switches
         if not switches:
-            return Choice(rule, ())
-        return Choice(rule, tuple((name, bool(self._option(group, name))) for name in switches))
+            return Choice(rule, (), on_device)
+        values = tuple((name, bool(self._option(group, name))) for name in switches)
+        return Choice(rule, values, on_device)
 
-    def _numbers(self, choice: Choice, number: int) -> tuple[float, ...]:
+    def _numbers(self, choice: Choice, number: int) -> list[Number]:
         """The hyperparameters of a rule, as they stand in a param group now."""
-        group = self.param_groups[number]
-        return tuple([self._option(group, name) for name in choice.rule.schema.numbers])
+        group, added = self.param_groups[number], self._extras.numbers
+        return [
+            added[name] if name in added else self._option(group, name)
+            for name in choice.rule.schema.numbers
+        ]
 
     def _option(self, group: Group, name: str) -> Any:
-        word = self.number_names.get(name) or _WORDS.get(name, name)
-        value = group[word] if isinstance(word, str) else group[word[0]][word[1]]
-        return value.item() if isinstance(value, Tensor) else value
+        return option(group, self.number_names.get(name) or WORDS.get(name, name))
 
     def _start(self, slot: Slot, state: str) -> float:
         """Where a state starts."""
@@ -238,11 +286,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         return float(self._option(group, start)) if isinstance(start, str) else start
 
 
-def _checked_state_dtype(dtype: object) -> torch.dtype | None:
-    if dtype is None or dtype in DTYPES.values():
-        return dtype  # type: ignore[return-value]  # it is one of torch's
-    known = ", ".join(map(str, DTYPES.values()))
-    raise TensorTypeError(f"state_dtype is {dtype!r}; it must be None or one of {known}.")
+def _drop_oldest(plans: dict[tuple[bool, ...], Plan]) -> None:
+    """Make room for a plan of several parameters."""
+    several = [key for key in plans if sum(key) > 1]
+    if len(several) >= _KEPT_PLANS:
+        del plans[several[0]]
 
 
 _watched_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)

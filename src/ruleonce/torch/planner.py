@@ -13,10 +13,11 @@ from ..engines.batch import Batch, Call
 from ..errors import EngineError
 from ..formats import Format, computed_in
 from ..language.hyperparameters import nearest
+from .bundles import Bundle, Choice, DeviceBundle, Part, Row
 from .kernel_part import KernelPart, check_states
 from .layout import check_gradient, check_weights, format_of, length, local, span
 from .plain_part import PlainPart
-from .plan import Bundle, Choice, Part, Plan, Row
+from .plan import Plan
 from .slots import Naming, Slot, Start, complete
 
 # By the device of a parameter; for any other the rule itself runs on tensors.
@@ -65,6 +66,10 @@ class Planner:
             weights = local(slot.parameter)
             check_weights(weights, slot.name)
             check_gradient(local(gradient), weights, slot.name)
+        for slot in slots:
+            device = slot.parameter.device
+            on_device = choices[slot.group].on_device and self._engine(device) == "gpu"
+            slot.numbers_on = device if on_device else None
         complete(slots, lambda slot: choices[slot.group].rule, self.naming, self.start)
         kinds: dict[tuple[object, ...], list[int]] = {}
         for place, wave in enumerate(_waves(slots)):
@@ -75,7 +80,7 @@ class Planner:
             self._bundle(slots, gradients, choices, places)
             for _, places in sorted(kinds.items(), key=lambda kind: (kind[0][0], kind[1]))
         ]
-        return Plan(parameters, present, choices, slots, bundles, self.naming)
+        return Plan(parameters, present, choices, slots, bundles)
 
     def _kind(self, slot: Slot, gradient: Tensor, choices: Sequence[Choice]) -> tuple[object, ...]:
         choice = choices[slot.group]
@@ -109,14 +114,23 @@ class Planner:
         choice = choices[mine[0].group]
         rows: dict[tuple[object, ...], Row] = {}
         row_of = []
-        for place, slot in zip(places, mine, strict=True):
+        for slot in mine:
             scalars = tuple(slot.scalars[name] for name in choice.rule.scalars)
             key = (slot.group, slot.t, scalars)
             row = rows.setdefault(key, Row(slot.group, slot.t, scalars, []))
-            row.slots.append(place)
-            row_of.append(list(rows).index(key))
-        part = self._part(mine, [gradients[place] for place in places], choice, row_of)
-        return Bundle(choice, part, list(rows.values()), places)
+            row.slots.append(slot)
+            row_of.append(row)
+        numbers = {id(row): number for number, row in enumerate(rows.values())}
+        part = self._part(
+            mine,
+            [gradients[place] for place in places],
+            choice,
+            [numbers[id(row)] for row in row_of],
+        )
+        kept = list(rows.values())
+        if isinstance(part, KernelPart) and mine[0].numbers_on is not None:
+            return DeviceBundle(choice, part, kept, places, self.naming)
+        return Bundle(choice, part, kept, places, self.naming)
 
     def _part(
         self, slots: Sequence[Slot], gradients: Sequence[Tensor], choice: Choice, rows: list[int]

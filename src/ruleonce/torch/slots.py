@@ -28,6 +28,7 @@ class Slot:
     t        how many steps it has taken
     scalars  its scalar state, by the names of the rule
     places   name in the entry -> the column that its number stands in, and where
+    numbers_on   the device that its numbers live on; None for the host
     """
 
     parameter: Tensor
@@ -37,6 +38,7 @@ class Slot:
     t: int = 0
     scalars: dict[str, float] = field(default_factory=dict)
     places: dict[str, tuple[Column, int]] = field(default_factory=dict)
+    numbers_on: torch.device | None = None
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,15 @@ Start = Callable[[Slot, str], float]
 
 def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.dtype) -> None:
     """Make one tensor of the numbers of those slots whose own is not part of one yet."""
-    new = [
-        (slot, value)
-        for slot, value in zip(slots, values, strict=True)
-        if key not in slot.places or slot.entry.get(key) is None
-    ]
-    if new:
-        column = Column([value for _, value in new], dtype)
-        for place, (slot, _) in enumerate(new):
+    new: dict[torch.device, list[tuple[Slot, float]]] = {}
+    for slot, value in zip(slots, values, strict=True):
+        device = slot.numbers_on or torch.device("cpu")
+        known = slot.places.get(key)
+        if known is None or known[0].tensor.device != device or slot.entry.get(key) is None:
+            new.setdefault(device, []).append((slot, value))
+    for device, some in new.items():
+        column = Column([value for _, value in some], dtype, device)
+        for place, (slot, _) in enumerate(some):
             slot.places[key] = (column, place)
             slot.entry.quietly(key, column.view(place))
 

@@ -1,0 +1,58 @@
+"""The numbers of a step where they live on the device: nothing is read back, and a CUDA graph that
+was captured once goes on counting.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Number = float | Tensor
+
+
+class DeviceNumbers:
+    """The inputs of a step, float64: a row for each set of parameters that share their numbers.
+
+    tensor   [rows, len(Program.step_inputs)]; the last column is t. Scalar state stands in its
+             columns, and the kernel that computes the numbers writes it there.
+    """
+
+    def __init__(
+        self, rows: Sequence[tuple[Sequence[float], float]], numbers: int, device: torch.device
+    ) -> None:
+        start = [[*[0.0] * numbers, *scalars, t] for scalars, t in rows]
+        self.tensor = torch.tensor(start, dtype=torch.float64, device=device)
+        self._numbers = numbers
+        self._known: list[tuple[float | None, ...]] = [() for _ in rows]
+        self._t = self.tensor[:, -1]
+        self._one = torch.ones((), dtype=torch.float64, device=device)
+
+    def update(self, row: int, values: Sequence[Number]) -> None:
+        """Take over the hyperparameters of a row: numbers where they changed, tensors always."""
+        known = tuple(None if isinstance(value, Tensor) else float(value) for value in values)
+        if known != self._known[row]:
+            floats = torch.tensor([0.0 if x is None else x for x in known], dtype=torch.float64)
+            if self.tensor.is_cuda:
+                floats = floats.pin_memory()  # held by PyTorch until the copy is done
+            self.tensor[row, : self._numbers].copy_(floats, non_blocking=True)
+            self._known[row] = known
+        for place, value in enumerate(values):
+            if isinstance(value, Tensor):
+                self.tensor[row, place].copy_(value.reshape(()), non_blocking=True)
+
+    def count(self) -> None:
+        """One step more."""
+        self._t.add_(self._one)
+
+    def uncount(self, found_inf: Tensor) -> None:
+        """No step more, where `found_inf` is 1."""
+        self._t.sub_(found_inf.reshape(()))
+
+    def counted(self, row: int) -> tuple[int, tuple[float, ...]]:
+        """The step count and the scalar state of a row: this waits for the device."""
+        *scalars, t = self.tensor[row, self._numbers :].tolist()
+        return int(t), tuple(scalars)
+
+    def scalar(self, row: int, place: int) -> Tensor:
+        """One scalar state of a row, on the device."""
+        return self.tensor[row, self._numbers + place]

@@ -1,0 +1,124 @@
+"""What a training loop asks of a step beside the rule: gradient scaling, clipping, averaging.
+
+Each is a combinator on the rule, so it is a part of the same kernel, and a number that arrives with
+the step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..errors import HyperparameterError
+from ..language.rule import Rule
+from .device_numbers import Number
+
+_TINY = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it, where the norm is 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an optimizer was asked for when it was made.
+
+    max_norm   gradients are scaled down so that the norm of all together is at most this
+    ema        decay of the moving average of the weights
+    """
+
+    max_norm: float | None = None
+    ema: float | None = None
+
+    def check(self) -> None:
+        """Raise HyperparameterError for a value that cannot be."""
+        if self.max_norm is not None and not self.max_norm > 0:
+            raise HyperparameterError(f"max_norm is {self.max_norm!r}; it must be above 0.")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise HyperparameterError(
+                f"ema is {self.ema!r}; it is the share of the average that a step keeps, at least "
+                "0 and below 1."
+            )
+
+    def of_step(
+        self, gradients: Sequence[Tensor], grad_scale: Tensor | None, found_inf: Tensor | None
+    ) -> "Extras":
+        """What they are at this step.
+
+        grad_scale, found_inf   from torch.amp.GradScaler, or None
+        """
+        if found_inf is None and self == _NONE:
+            return _NO_EXTRAS
+        numbers: dict[str, Number] = {}
+        if found_inf is not None:
+            numbers["grad_scale"] = 1.0 if grad_scale is None else grad_scale
+            numbers["found_inf"] = found_inf
+        norm = None
+        if self.max_norm is not None:
+            norm = total_norm(gradients)
+            if grad_scale is not None:
+                norm = norm / grad_scale.to(norm.device, non_blocking=True)
+            numbers["gradient_scale"] = torch.clamp(self.max_norm / (norm + _TINY), max=1.0)
+        if self.ema is not None:
+            numbers["average_decay"] = self.ema
+        return Extras(self, numbers, found_inf, norm)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is added to a step.
+
+    numbers     hyperparameter of the combined rule -> its value
+    found_inf   1 if the step is to change nothing
+    norm        of all gradients, before clipping
+    """
+
+    features: Features = field(default_factory=Features)
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    found_inf: Tensor | None = None
+    norm: Tensor | None = None
+
+    @property
+    def are_on_device(self) -> bool:
+        """Whether some number is a tensor, and so is not to be waited for."""
+        return self.found_inf is not None or self.norm is not None
+
+    def combined(self, rule: Rule) -> Rule:
+        """The rule with what is added to it."""
+        if self.norm is None and self.found_inf is None and self.features.ema is None:
+            return rule
+        from ..combinators import averaged, scaled, unscaled
+
+        if self.norm is not None:
+            rule = scaled(rule)
+        if self.found_inf is not None:
+            rule = unscaled(rule)  # before it is clipped
+        return rule if self.features.ema is None else averaged(rule)
+
+
+_NONE = Features()
+_NO_EXTRAS = Extras()
+
+
+def total_norm(gradients: Sequence[Tensor]) -> Tensor:
+    """The 2-norm of all gradients together, a number on their device; at least in float32.
+
+    The gradients are read once, and not written to.
+    """
+    if not gradients:
+        return torch.zeros(())
+    with torch.no_grad():
+        if any(hasattr(gradient, "full_tensor") for gradient in gradients):  # a DTensor
+            norm = torch.nn.utils.get_total_norm(gradients)
+            return cast("Tensor", norm.full_tensor()) if hasattr(norm, "full_tensor") else norm
+        by_kind: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+        for gradient in gradients:
+            real = (
+                torch.view_as_real(gradient.resolve_conj()) if gradient.is_complex() else gradient
+            )
+            by_kind.setdefault((real.device, real.dtype), []).append(real)
+        device = gradients[0].device
+        norms: list[Tensor] = []
+        for (_, dtype), some in by_kind.items():
+            wide = dtype if dtype == torch.float64 else torch.float32
+            norms += [x.to(device) for x in torch._foreach_norm(some, 2.0, dtype=wide)]
+        return torch.linalg.vector_norm(torch.stack([x.to(norms[0].dtype) for x in norms]))
