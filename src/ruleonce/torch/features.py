@@ -121,4 +121,5 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
         for (_, dtype), some in by_kind.items():
             wide = dtype if dtype == torch.float64 else torch.float32
             norms += [x.to(device) for x in torch._foreach_norm(some, 2.0, dtype=wide)]
-        return torch.linalg.vector_norm(torch.stack([x.to(norms[0].dtype) for x in norms]))
+        whole: Tensor = torch.linalg.vector_norm(torch.stack([x.to(norms[0].dtype) for x in norms]))
+        return whole

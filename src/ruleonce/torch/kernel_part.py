@@ -169,7 +169,7 @@ class KernelPart:
         for gradient, parameter in zip(gradients, self._parameters, strict=True):
             placements = getattr(parameter, "placements", None)
             if getattr(gradient, "placements", placements) != placements:
-                found.append(local(gradient.redistribute(placements=placements)))  # type: ignore[operator]  # a DTensor
+                found.append(local(gradient.redistribute(placements=placements)))  # type: ignore[attr-defined]  # a DTensor
             else:
                 found.append(local(gradient))
         return found

@@ -18,12 +18,10 @@ from .features import Extras, Features
 from .kernel_part import Moved
 from .plan import Plan
 from .planner import Planner, check_engine
+from .plans import Plans
 from .settings import WORDS, Group, Settings, Word, checked_state_dtype, is_on_device, option
 from .slots import Naming, Slot
 from .states import Entry, States
-
-# The options of a param group. The words of PyTorch for hyperparameters of rules: a key of the param group, or a place in one.
-_KEPT_PLANS = 16  # where it changes from step to step which parameters have a gradient
 
 _grad = attrgetter("grad")
 
@@ -38,7 +36,6 @@ class RuleOptimizer(torch.optim.Optimizer):
                  by the rule itself on tensors. Or "cpu", "gpu", "tensors".
     state_dtype  the dtype of the state; None for that of each parameter. torch.float32 is better
                  for weights of 16 bits.
-
     max_norm     scale the gradients down so that the norm of all of them together is at most this,
                  as torch.nn.utils.clip_grad_norm_ does, but inside the update: the gradients are
                  read once more, and not written. `gradient_norm` then holds the norm, on the
@@ -57,6 +54,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     has_step: ClassVar[bool] = True
 
     _saved: StateDict | None = None  # what is being loaded
+    _untraced: ClassVar[Any] = None  # `_step` behind a graph break, for what torch.compile traces
 
     _step_supports_amp_scaling = True  # torch.amp.GradScaler leaves unscaling to the step
 
@@ -77,6 +75,8 @@ class RuleOptimizer(torch.optim.Optimizer):
         self._extras = Extras()
         super().__init__(params, *args, **kwargs)
         self._forget()
+        if RuleOptimizer._untraced is None:  # torch's own constructor has loaded what this loads
+            RuleOptimizer._untraced = torch.compiler.disable(RuleOptimizer._step)  # type: ignore[no-untyped-call]  # torch's
 
     @property
     def max_norm(self) -> float | None:
@@ -104,8 +104,7 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _forget(self) -> None:
         """Nothing is known of the parameters and their state but what `self.state` holds."""
-        self._plan: Plan | None = None
-        self._plans: dict[tuple[bool, ...], Plan] = {}
+        self._plans = Plans()
         self._slots: dict[int, Slot] = {}
         self._writes = -1
 
@@ -115,13 +114,16 @@ class RuleOptimizer(torch.optim.Optimizer):
 
         A step that raises has changed nothing. The gradients are only read.
         """
+        if torch.compiler.is_compiling():
+            untraced: float | None = self._untraced(closure)
+            return untraced
         # PyTorch's way through hooks and profiler takes as long as a small step.
         if (
             self._optimizer_step_pre_hooks
             or self._optimizer_step_post_hooks
             or _global_optimizer_pre_hooks
             or _global_optimizer_post_hooks
-            or torch.autograd._profiler_enabled()
+            or torch.autograd._profiler_enabled()  # type: ignore[attr-defined]  # as torch's own
         ):
             return _watched_step(self) if closure is None else _watched_step(self, closure)
         return self._step(closure)
@@ -158,7 +160,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         try:
             plan.prepare(gradients, self._numbers)
         except Moved:
-            plan.leave()
+            self._plans.leave()
             self._forget()
             plan = self._known_plan(parameters, present, gradients, choices)
             plan.prepare(gradients, self._numbers)
@@ -168,30 +170,22 @@ class RuleOptimizer(torch.optim.Optimizer):
     def _known_plan(
         self,
         parameters: Sequence[Tensor],
-        present: Sequence[bool],
+        present: list[bool],
         gradients: Sequence[Tensor],
-        choices: Sequence[Choice],
+        choices: list[Choice],
     ) -> Plan:
         """The plan for these parameters, an old one or a new one."""
         if not isinstance(self.state, States):
             self.state = States(self.state.items())
-        if self._writes != self.state.writes.count or (self._plan and self._plan.is_touched):
+        if self._writes != self.state.writes.count or self._plans.are_touched:
             self._forget()  # someone has written to the state
             self._writes = self.state.writes.count
-        if self._plan is not None:
-            if self._plan.fits(parameters, present, choices):
-                return self._plan
-            self._plan.leave()
-        key = tuple(present)
-        plan = self._plans.get(key)
-        if plan is None or not plan.fits(parameters, present, choices) or not plan.enter():
+        plan = self._plans.find(parameters, present, choices)
+        if plan is None:
             with torch.no_grad():
                 plan = self._new_plan(parameters, present, gradients, choices)
-            if sum(present) > 1:  # those of one parameter are all kept: gradient release needs them
-                _drop_oldest(self._plans)
-            self._plans[key] = plan
-        self._plan = plan
-        self._writes = self.state.writes.count
+            self._plans.keep(plan)
+            self._writes = self.state.writes.count
         return plan
 
     def _new_plan(
@@ -252,6 +246,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             parameters = [p for group in state["param_groups"] for p in group["params"]]
             state = {**state, "state": as_saved(state["state"], saved, parameters)}
         super().__setstate__(state)
+        self.__dict__.setdefault("gradient_norm", None)
+        self._extras = Extras()
         self._forget()
 
     @property
@@ -284,13 +280,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         group = self.param_groups[slot.group]
         start = self.rule_of(group).schema.initial.get(state, 0.0)
         return float(self._option(group, start)) if isinstance(start, str) else start
-
-
-def _drop_oldest(plans: dict[tuple[bool, ...], Plan]) -> None:
-    """Make room for a plan of several parameters."""
-    several = [key for key in plans if sum(key) > 1]
-    if len(several) >= _KEPT_PLANS:
-        del plans[several[0]]
 
 
 _watched_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)

@@ -6,7 +6,6 @@ from operator import is_
 from torch import Tensor
 
 from .bundles import Bundle, Choice, Numbers
-from .columns import Column
 from .kernel_part import KernelPart, Regions
 from .slots import Slot
 
@@ -39,7 +38,7 @@ class Plan:
             if isinstance(bundle.part, KernelPart):
                 bundle.part.regions = regions
         columns = {id(c): c for slot in slots for c, _ in slot.places.values()}
-        self._columns: list[Column] = list(columns.values())
+        self._columns = list(columns.values())
 
     def fits(
         self, parameters: Sequence[Tensor], present: Sequence[bool], choices: Sequence[Choice]
@@ -55,10 +54,7 @@ class Plan:
     @property
     def is_touched(self) -> bool:
         """Whether someone else has written to a step count or a scalar state."""
-        for column in self._columns:  # any() of a generator takes three times as long
-            if column.is_touched:
-                return True
-        return False
+        return True in [column.is_touched for column in self._columns]
 
     def prepare(self, gradients: Sequence[Tensor], numbers: Numbers) -> None:
         """All that can fail. Raises Moved if the plan no longer fits.
@@ -84,4 +80,4 @@ class Plan:
 
     def enter(self) -> bool:
         """Go on from what the slots say; False if this plan no longer fits them."""
-        return all([bundle.enter() for bundle in self.bundles])
+        return all(bundle.enter() for bundle in self.bundles)

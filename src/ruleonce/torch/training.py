@@ -45,7 +45,7 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
         parameter.grad = None
 
     handles = [
-        parameter.register_post_accumulate_grad_hook(update)
+        parameter.register_post_accumulate_grad_hook(update)  # type: ignore[no-untyped-call]  # torch's
         for parameter in model.parameters()
         if parameter.requires_grad
     ]
