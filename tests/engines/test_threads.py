@@ -143,6 +143,7 @@ def test_large_steps_do_use_the_threads(monkeypatch):
         call(piece)
 
     monkeypatch.setattr(launch, "_native", native.Native("", watched, watched, None))
+    launch._tasks.clear()
     steps(optimizer, 1)
 
     assert len(seen) >= 2
@@ -249,6 +250,7 @@ def test_a_fork_after_a_large_step_goes_on_in_both_processes():
 def test_a_fork_while_other_threads_step_and_compile_does_not_hang():
     """Locks that another thread holds at the moment of the fork are never freed in the child."""
     ro.set_threads(2)
+    adam_of([1])  # NumPy imports its random numbers now, and not while another thread forks
     stop = threading.Event()
 
     def keep_stepping():

@@ -1,7 +1,7 @@
 """A compiled kernel, called once a step for any number of tensors, on one thread or on a team."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Literal, Protocol
@@ -36,8 +36,8 @@ class Team(Protocol):
     def size(self) -> int:
         """How many they are, the one that asks among them."""
 
-    def job(self, native: Native, pieces: Sequence[int]) -> "Job":
-        """Calls of a kernel, one for each piece."""
+    def task(self, native: Native, pieces: Sequence[int]) -> Callable[[], "Job"]:
+        """Calls of a kernel, one for each piece, to be done any number of times."""
 
 
 class Job(Protocol):
@@ -72,6 +72,7 @@ class CpuCall:
         self._lengths = batch.lengths
         self._total = sum(batch.lengths)
         self._jobs: dict[int, Array] = {}
+        self._tasks: dict[int, Callable[[], Job]] = {}
         self._whole = self._split(1)[0]
         self._is_tiny = self._total < _RELEASE_GIL
         self._is_shared = self._total >= team.worth
@@ -123,7 +124,11 @@ class CpuCall:
 
     def _shared(self) -> Job | None:
         count = self._team.size()
-        return self._team.job(self._native, self._split(count)) if count > 1 else None
+        if count == 1:
+            return None
+        if count not in self._tasks:
+            self._tasks[count] = self._team.task(self._native, self._split(count))
+        return self._tasks[count]()
 
     def _split(self, parts: int) -> list[int]:
         """The addresses of jobs that share the work in `parts` runs of nearly equal length."""

@@ -18,7 +18,6 @@ import numpy as np
 from . import threads
 from .memory import address
 from .native import Native, compile_ir
-from .threads import Job
 
 _LIBRARIES = ("libgomp", "libomp", "libiomp5")
 
@@ -60,23 +59,35 @@ done:
 """
 
 
-class OpenMPJob:
-    """One parallel region. It is noted as done by a function of C, so that running it again after
-    Ctrl-C does nothing twice.
-    """
+class OpenMPTask:
+    """A parallel region, to be entered any number of times."""
 
     def __init__(self, team: "OpenMPTeam", native: Native, pieces: Sequence[int]) -> None:
         size = pieces[1] - pieces[0] if len(pieces) > 1 else 0
         kernel = ctypes.cast(native.call, ctypes.c_void_p).value
         self._data = np.array([pieces[0], len(pieces), size, kernel, *team.questions], np.int64)
-        self._arguments = ([team.function], [address(self._data)], [len(pieces)], [0])
-        self._parallel = team.parallel
+        self.arguments = ([team.function], [address(self._data)], [len(pieces)], [0])
+        self.parallel = team.parallel
+        self._on_the_pool = threads.POOL.task(native, pieces)
+
+    def __call__(self) -> "OpenMPJob | threads.Job":
+        """Get ready to enter it."""
+        return self._on_the_pool() if _forked else OpenMPJob(self)
+
+
+class OpenMPJob:
+    """A parallel region that is entered once. That is noted by a function of C, so that running it
+    again after Ctrl-C does nothing twice.
+    """
+
+    def __init__(self, task: OpenMPTask) -> None:
+        self._task = task
         self._done: list[None] = []
 
     def run(self) -> None:
         """Return when every piece is done."""
         if not self._done:
-            self._done.extend(map(self._parallel, *self._arguments))
+            self._done.extend(map(self._task.parallel, *self._task.arguments))
 
 
 class OpenMPTeam:
@@ -101,11 +112,9 @@ class OpenMPTeam:
         """As many threads as the library would use, or as ruleonce.set_threads says."""
         return threads.asked_for() or int(self._largest())
 
-    def job(self, native: Native, pieces: Sequence[int]) -> OpenMPJob | Job:
-        """Calls of a kernel, one for each piece."""
-        if _forked:
-            return threads.POOL.job(native, pieces)
-        return OpenMPJob(self, native, pieces)
+    def task(self, native: Native, pieces: Sequence[int]) -> OpenMPTask:
+        """Calls of a kernel, one for each piece, to be done any number of times."""
+        return OpenMPTask(self, native, pieces)
 
 
 @cache

@@ -119,7 +119,7 @@ def set_threads(count: int) -> None:
 
     Raises EngineError unless `count` is a whole number from 1 up.
     """
-    global _count, _is_set  # noqa: PLW0603  (for the process, as torch.set_num_threads)
+    global _count, _is_set
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise EngineError(f"set_threads({count!r}): it takes a whole number from 1 up.")
     _count, _is_set = count, True
@@ -147,9 +147,9 @@ class PoolTeam:
         """How many threads there are."""
         return threads()
 
-    def job(self, native: "Native", pieces: Sequence[int]) -> Job:
-        """Calls of a kernel, one for each piece."""
-        return Job(native.call, pieces)
+    def task(self, native: "Native", pieces: Sequence[int]) -> Callable[[], Job]:
+        """Calls of a kernel, one for each piece, to be done any number of times."""
+        return lambda: Job(native.call, pieces)
 
 
 POOL = PoolTeam()
