@@ -2,20 +2,26 @@
 
 import platform
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
+from typing import Any  # arrays of any dtype
 
 import numpy as np
 
 from .. import rules
-from ..engines import NEEDS
 from ..engines.threads import threads
-from ..errors import MissingLibraryError
+from ..errors import EngineError, MissingLibraryError
+from ..language.rule import Rule
 from ..numpy.optimizer import Optimizer
+from ..numpy.rules import optimizer
+
+Array = np.ndarray[Any, Any]
+Step = Callable[[Rule, Array, Array], Array]
 
 LIBRARIES = (
     "numpy", "llvmlite", "ml_dtypes", "safetensors", "torch", "jax", "optax", "scipy",
-    "scikit-learn", "matplotlib", "rich", "typer",
+    "scikit-learn", "matplotlib", "rich", "typer", "triton",
 )  # fmt: skip
 
 # What a kernel gains from, of the many features that a processor has.
@@ -37,27 +43,57 @@ def report() -> tuple[list[str], bool]:
         "engines (one step of every rule, 1003 elements, against the plain rule)",
     ]
     healthy = True
-    for engine in NEEDS:
-        line, good = _checked(engine)
+    for engine, step in _STEPS.items():
+        line, good = _checked(step)
         lines.append(f"  {engine:<13} {line}")
         healthy = healthy and good
     return lines, healthy
 
 
-def _checked(engine: str) -> tuple[str, bool]:
+def _on_arrays(engine: str) -> Step:
+    def step(rule: Rule, w: Array, dw: Array) -> Array:
+        Optimizer(rule, w, engine=engine).step(dw)
+        return w
+
+    return step
+
+
+def _on_the_gpu(rule: Rule, w: Array, dw: Array) -> Array:
+    try:
+        import torch
+    except ImportError as missing:
+        raise MissingLibraryError("PyTorch is not installed") from missing
+    if not torch.cuda.is_available():
+        raise EngineError("PyTorch finds no GPU here")
+    from ..torch.made import optimizer as for_torch
+
+    weights = torch.nn.Parameter(torch.tensor(w, device="cuda"))
+    weights.grad = torch.tensor(dw, device="cuda")
+    for_torch(rule)([weights], engine="gpu").step()
+    found: Array = weights.detach().cpu().numpy()
+    return found
+
+
+_STEPS: Mapping[str, Step] = {
+    "cpu": _on_arrays("cpu"),
+    "gpu": _on_the_gpu,
+    "reference": _on_arrays("reference"),
+}
+
+
+def _checked(step: Step) -> tuple[str, bool]:
     start = perf_counter()
     wrong = []
     for rule in rules.ALL:
         w = np.linspace(-1, 1, 1003, dtype=np.float32)
         dw = np.cos(w * 7)
-        state = [np.zeros_like(w) for _ in rule.state]
-        arguments = iter([w, dw, *state])
-        expected, *_ = rule(*(1 if x == "t" else next(arguments) for x in rule.schema.positional))
+        expected = w.copy()
+        optimizer(rule)(expected, engine="reference").step(dw)
         try:
-            Optimizer(rule, w, engine=engine).step(dw)
-        except MissingLibraryError as missing:
+            got = step(rule, w, dw)
+        except (MissingLibraryError, EngineError) as missing:
             return str(missing).split("\n", maxsplit=1)[0], True
-        if not np.array_equal(w, expected):
+        if not np.array_equal(got, expected):
             wrong.append(rule.name)
     if wrong:
         return f"WRONG BITS for {', '.join(wrong)}: please report this with the lines above", False
