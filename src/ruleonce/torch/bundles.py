@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import torch
@@ -25,6 +26,17 @@ class Choice:
     rule: Rule
     switches: tuple[tuple[str, bool], ...]
     on_device: bool
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the hyperparameters that are numbers."""
+        return self.rule.schema.numbers
+
+
+@lru_cache(maxsize=256)
+def choice_of(rule: Rule, switches: tuple[tuple[str, bool], ...], *, on_device: bool) -> Choice:
+    """A choice; the same object for the same choice, so that it is compared in no time."""
+    return Choice(rule, switches, on_device)
 
 
 # (choice, place of a param group) -> its hyperparameters

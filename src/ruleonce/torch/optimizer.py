@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar  # Any: options of param groups, and what torch leaves open
 
@@ -11,7 +12,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from ..errors import HyperparameterError
 from ..language.rule import Rule
-from .bundles import Choice
+from .bundles import Choice, choice_of
 from .checkpoints import StateDict, as_saved, plain
 from .device_numbers import Number
 from .features import Extras, Features
@@ -258,18 +259,14 @@ class RuleOptimizer(torch.optim.Optimizer):
         extras = self._extras
         rule = extras.combined(self.rule_of(group))
         on_device = extras.are_on_device or is_on_device(group)
-        switches = rule.schema.switches
-        if not switches:
-            return Choice(rule, (), on_device)
-        values = tuple((name, bool(self._option(group, name))) for name in switches)
-        return Choice(rule, values, on_device)
+        switches = tuple([(name, bool(self._option(group, name))) for name in _switches_of(rule)])
+        return choice_of(rule, switches, on_device=on_device)
 
     def _numbers(self, choice: Choice, number: int) -> list[Number]:
         """The hyperparameters of a rule, as they stand in a param group now."""
         group, added = self.param_groups[number], self._extras.numbers
         return [
-            added[name] if name in added else self._option(group, name)
-            for name in choice.rule.schema.numbers
+            added[name] if name in added else self._option(group, name) for name in choice.numbers
         ]
 
     def _option(self, group: Group, name: str) -> Any:
@@ -280,6 +277,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         group = self.param_groups[slot.group]
         start = self.rule_of(group).schema.initial.get(state, 0.0)
         return float(self._option(group, start)) if isinstance(start, str) else start
+
+
+@lru_cache(maxsize=256)
+def _switches_of(rule: Rule) -> tuple[str, ...]:
+    return tuple(rule.schema.switches)
 
 
 _watched_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)

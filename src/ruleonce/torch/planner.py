@@ -171,7 +171,7 @@ def _waves(slots: Sequence[Slot]) -> list[int]:
     spans = sorted(
         (*span(local(slot.parameter)), place)
         for place, slot in enumerate(slots)
-        if slot.parameter.device.type != "meta" and slot.parameter.numel()
+        if slot.parameter.device.type in _ENGINES and slot.parameter.numel()
     )
     waves = [0] * len(slots)
     reached: list[tuple[int, int]] = []  # (end, place) of the parameters that may reach further
