@@ -10,7 +10,7 @@ OUT ?= .
 .PHONY: help race test lint bench clean
 
 help:
-	@echo "make race    train on handwritten digits with every rule; writes race.png, bias_correction.png, race.json"
+	@echo "make race    train on handwritten digits with the card's rules; writes race.png, bias_correction.png, race.json"
 	@echo "make test    install what the tests need, and run them all"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the step of every peer, side by side"

@@ -18,6 +18,7 @@ FLOORS = {
     "schedules": 0,
     "rules": 1,
     "formats": 1,
+    "combinators": 1,
     "emit": 2,
     "engines": 3,
     "numpy": 4,

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ruleonce import rules
 from ruleonce.cli.app import app
 from ruleonce.cli.race import training
 from ruleonce.cli.race.data import dataset, digits
-from ruleonce.cli.race.entries import entries
+from ruleonce.cli.race.entries import DEFAULT_RULES, entries
 from ruleonce.cli.race.files import Samples
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -96,10 +95,10 @@ def test_every_rule_races_at_the_rates_of_the_card(race):
     """A rule that is added to ruleonce.rules enters by itself."""
     result = race("--epochs", "1", "--seeds", "1")
 
-    assert [r.name for r in rules.ALL for _ in range(3)] == [r["rule"] for r in result.runs]
+    assert [name for name in DEFAULT_RULES for _ in range(3)] == [r["rule"] for r in result.runs]
     assert {1e-3, 5e-4, 1e-4} == {r["learning_rate"] for r in result.runs}
     assert len({r["losses"][0] for r in result.runs}) == 1  # the same weights, the same batch
-    assert len({r["losses"][-1] for r in result.runs}) > len(rules.ALL)
+    assert len({r["losses"][-1] for r in result.runs}) > len(DEFAULT_RULES)
 
 
 def test_adam_reaches_95_percent(race):
@@ -179,7 +178,7 @@ def test_my_csv(race, write):
     result = race("--data", path, "--target", "answer", "--learning-rates", "0.01", *QUICK)
 
     assert result.exit_code == 0
-    assert len(result.runs) == len(rules.ALL)
+    assert len(result.runs) == len(DEFAULT_RULES)
     assert "my.csv: 48 rows to train on, 12 to test with" in result.stderr
     assert "2 inputs" in result.stderr
 
@@ -200,7 +199,7 @@ def test_my_rule_enters_beside_all_others(race, write):
     path = write("my_rule.py", MY_RULE.format("learning_rate=1e-3", "learning_rate"))
     result = race("--rule-file", path, "--learning-rates", "0.01", "--epochs", "1", "--seeds", "1")
 
-    assert [*(r.name for r in rules.ALL), "my_rule"] == [r["rule"] for r in result.runs]
+    assert [*DEFAULT_RULES, "my_rule"] == [r["rule"] for r in result.runs]
     assert result.runs[-1]["losses"][-1] < result.runs[-1]["losses"][0]
 
 

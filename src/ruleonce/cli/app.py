@@ -63,7 +63,9 @@ def race(
     ] = None,
     rules: Annotated[
         list[str] | None,
-        typer.Option(help="The rules that race, as adam,sgd or given again. Without it: all."),
+        typer.Option(
+            help="The rules that race, as adam,sgd, or all. Without it: the card's seven."
+        ),
     ] = None,
     learning_rates: Annotated[
         list[str] | None,

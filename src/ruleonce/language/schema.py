@@ -4,14 +4,20 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any  # the function of a rule takes numbers, or arrays of any library
+from typing import (
+    TYPE_CHECKING,
+    Any,
+)  # the function of a rule takes numbers, or arrays of any library
 
 from ..errors import RuleError
 from .hyperparameters import RANGES, Range, checked_number, nearest
 
+if TYPE_CHECKING:
+    Scalar = Any  # a type checker is to see a number that a rule computes with
+else:
 
-class Scalar:
-    """Marks state that is one number for the whole optimizer: `def nadam(w, dw, mu: Scalar)`."""
+    class Scalar:
+        """Marks state that is one number for the whole optimizer: `def f(w, dw, mu: Scalar)`."""
 
 
 @dataclass(frozen=True)

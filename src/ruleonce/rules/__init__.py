@@ -21,7 +21,7 @@ def _written_here() -> tuple[Rule, ...]:
 
 
 # From simple to less simple, as one would learn them; a family that is not named comes last.
-_ORDER = {name: place for place, name in enumerate(["descent", "adaptive", "adam"])}
+_ORDER = {name: place for place, name in enumerate(["descent", "adaptive", "adam", "sign"])}
 
 ALL: tuple[Rule, ...] = _written_here()
 

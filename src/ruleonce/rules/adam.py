@@ -1,7 +1,8 @@
 """Adam: velocity and history together."""
 
-from ..language.functions import sqrt
+from ..language.functions import abs, maximum, sqrt, where  # noqa: A004  (the card's names)
 from ..language.rule import rule
+from ..language.schema import Scalar
 
 
 @rule
@@ -34,3 +35,106 @@ def adam(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8
     vt = v / (1 - beta2**t)
     w = w - learning_rate * mt / (sqrt(vt) + eps)
     return w, m, v
+
+
+@rule
+def adamw(
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    """Adam, and beside it the weights shrink by a share of themselves.
+
+    Decay that is a part of the gradient is divided by sqrt(v) like the rest of it, so weights with
+    large gradients hardly shrink. Here all shrink alike.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2; the learning rate is its
+    schedule, as in PyTorch.
+    """
+    w = w * (1 - learning_rate * weight_decay)
+    return adam(w, dw, m, v, t, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps)
+
+
+@rule
+def amsgrad(w, dw, m, v, largest, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam that remembers the largest history: no step becomes longer because v has shrunk.
+
+    Source: Reddi, Kale & Kumar 2018, arXiv:1904.09237, Algorithm 2. It has no bias correction;
+    with it, and the largest of the uncorrected v, this is PyTorch's.
+    """
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw**2
+    largest = maximum(largest, v)
+    mt = m / (1 - beta1**t)
+    vt = largest / (1 - beta2**t)
+    w = w - learning_rate * mt / (sqrt(vt) + eps)
+    return w, m, v, largest
+
+
+@rule
+def adamax(w, dw, m, u, t, *, learning_rate=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam with the largest gradient of late, u, in the place of the root of the mean square.
+
+    Source: Kingma & Ba 2015, arXiv:1412.6980, Algorithm 2; eps, so that u is never 0, is PyTorch's.
+    """
+    m = beta1 * m + (1 - beta1) * dw
+    u = maximum(beta2 * u, abs(dw) + eps)
+    w = w - learning_rate / (1 - beta1**t) * m / u
+    return w, m, u
+
+
+@rule(initial={"product": 1.0})
+def nadam(
+    w, dw, m, v, product: Scalar, t, *,
+    learning_rate=2e-3, beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3,
+):  # fmt: skip
+    """Adam with Nesterov's look ahead: the step uses the momentum of the next one.
+
+    The momentum grows from half of beta1 towards beta1; product is that of all momenta so far,
+    which takes the place of beta1**t in the bias correction.
+
+    Source: Dozat 2016, "Incorporating Nesterov Momentum into Adam", Algorithm 2.
+    """
+    mu = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+    next_mu = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
+    product = product * mu
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw**2
+    mt = next_mu / (1 - product * next_mu) * m + (1 - mu) / (1 - product) * dw
+    vt = v / (1 - beta2**t)
+    w = w - learning_rate * mt / (sqrt(vt) + eps)
+    return w, m, v, product
+
+
+@rule
+def radam(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    """Adam that waits for its history: as long as v rests on too few gradients, momentum alone.
+
+    rho is how many gradients v is worth; with 5 or fewer its variance is not finite.
+
+    Source: Liu et al. 2020, arXiv:1908.03265, Algorithm 2; eps stands where PyTorch has it.
+    """
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    trusted = rho > 5
+    part = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
+    rectified = sqrt(where(trusted, part * (1 - beta2**t), 0.0))
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw**2
+    mt = m / (1 - beta1**t)
+    w = w - learning_rate * mt * where(trusted, rectified / (sqrt(v) + eps), 1.0)
+    return w, m, v
+
+
+@rule
+def adamw(
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):  # fmt: skip
+    """Adam on weights that shrink by themselves, whatever their gradients.
+
+    A decay that is added to the gradient would be divided by its history, and so act least where
+    gradients are large.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2; the decay times the learning
+    rate, as in torch.optim.AdamW.
+    """
+    w = w * (1 - learning_rate * weight_decay)
+    return adam(w, dw, m, v, t, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps)

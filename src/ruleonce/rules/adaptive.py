@@ -1,6 +1,8 @@
 """A learning rate of its own for each weight, from the history of its gradient."""
 
-from ..language.functions import sqrt
+from math import inf
+
+from ..language.functions import clip, maximum, sign, sqrt, where
 from ..language.rule import rule
 
 
@@ -30,3 +32,91 @@ def rmsprop(w, dw, v, *, learning_rate=1e-3, beta2=0.999, eps=1e-8):
     v = beta2 * v + (1 - beta2) * dw**2
     w = w - learning_rate * dw / (sqrt(v) + eps)
     return w, v
+
+
+@rule(initial={"v": "initial_accumulator"})
+def adagrad_decaying(
+    w, dw, v, t, *, learning_rate=1e-2, decay_rate=0.0, eps=1e-10, initial_accumulator=0.0
+):
+    """AdaGrad with a learning rate that falls from step to step, and a v that may start above 0.
+
+    Source: torch.optim.Adagrad, whose `lr_decay` and `initial_accumulator_value` these are.
+    """
+    return adagrad(w, dw, v, learning_rate=learning_rate / (1 + (t - 1) * decay_rate), eps=eps)
+
+
+@rule
+def rmsprop_centered(w, dw, v, mean, *, learning_rate=1e-3, beta2=0.999, eps=1e-8):
+    """RMSProp by the variance: the square of the mean gradient is taken off v.
+
+    A variance is not negative; rounding could make it so.
+
+    Source: Graves 2013, arXiv:1308.0850, equations 38 to 41.
+    """
+    v = beta2 * v + (1 - beta2) * dw**2
+    mean = beta2 * mean + (1 - beta2) * dw
+    w = w - learning_rate * dw / (sqrt(maximum(v - mean**2, 0.0)) + eps)
+    return w, v, mean
+
+
+@rule
+def adadelta(w, dw, v, u, *, learning_rate=1.0, rho=0.9, eps=1e-6):
+    """A step in the units of the weights: the gradient, scaled by past steps over past gradients.
+
+    Source: Zeiler 2012, arXiv:1212.5701, Algorithm 1.
+    """
+    v = rho * v + (1 - rho) * dw**2
+    step = sqrt(u + eps) / sqrt(v + eps) * dw
+    u = rho * u + (1 - rho) * step**2
+    w = w - learning_rate * step
+    return w, v, u
+
+
+@rule(initial={"length": "learning_rate"})
+def rprop(
+    w, dw, previous, length, *,
+    learning_rate=1e-2, shrink=0.5, grow=1.2, shortest=1e-6, longest=50.0,
+):  # fmt: skip
+    """Only the sign counts: a step grows while the sign stays, and shrinks when it turns.
+
+    Where it has turned, this step is left out: it was a step too far.
+
+    Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning";
+    without weight backtracking, Igel & Huesken 2000 (iRprop-).
+    """
+    turned = dw * previous
+    factor = where(turned > 0, grow, where(turned < 0, shrink, 1.0))
+    length = clip(length * factor, shortest, longest)
+    dw = where(turned < 0, 0.0, dw)
+    w = w - sign(dw) * length
+    return w, dw, length
+
+
+@rule(initial={"v": "initial_sum"}, ranges={"rate_decay": (0, inf), "initial_sum": (0, inf)})
+def adagrad_decaying(
+    w, dw, v, t, *, learning_rate=1e-3, rate_decay=0.0, initial_sum=0.0, eps=1e-8
+):  # fmt: skip
+    """AdaGrad whose learning rate shrinks as well, and whose sum need not start at 0.
+
+    A sum that starts above 0 makes the first steps shorter.
+
+    Source: torch.optim.Adagrad, `lr_decay` and `initial_accumulator_value`.
+    """
+    rate = learning_rate / (1 + (t - 1) * rate_decay)
+    return adagrad(w, dw, v, learning_rate=rate, eps=eps)
+
+
+@rule(ranges={"rho": (0, 1)})
+def adadelta(w, dw, v, u, *, learning_rate=1.0, rho=0.9, eps=1e-6):
+    """Steps as large as the recent steps were, relative to the recent gradients.
+
+    v is a running mean of the squared gradient, u one of the squared step: the ratio of their roots
+    has the unit of the weights, so the learning rate can be 1.
+
+    Source: Zeiler 2012, arXiv:1212.5701, Algorithm 1, which has no learning rate.
+    """
+    v = rho * v + (1 - rho) * dw**2
+    step = sqrt(u + eps) / sqrt(v + eps) * dw
+    u = rho * u + (1 - rho) * step**2
+    w = w - learning_rate * step
+    return w, v, u

@@ -10,12 +10,21 @@ except ImportError as missing:
         "  pip install 'ruleonce[torch]'"
     ) from missing
 
+from .classes import ASGD as ASGD
+from .classes import SGD as SGD
+from .classes import Adadelta as Adadelta
+from .classes import Adagrad as Adagrad
+from .classes import Adam as Adam
+from .classes import Adamax as Adamax
+from .classes import AdamW as AdamW
+from .classes import Lion as Lion
+from .classes import NAdam as NAdam
+from .classes import RAdam as RAdam
+from .classes import RMSprop as RMSprop
+from .classes import Rprop as Rprop
+from .made import MadeOptimizer as MadeOptimizer
+from .made import optimizer as optimizer
 from .optimizer import RuleOptimizer as RuleOptimizer
+from .training import release_gradients as release_gradients
 
 del _torch
-
-
-def __getattr__(name):
-    from . import classes
-
-    return getattr(classes, name)

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from ..combinators import averaged, scaled, unscaled
 from ..errors import HyperparameterError
 from ..language.rule import Rule
 from .device_numbers import Number
@@ -84,10 +85,6 @@ class Extras:
 
     def combined(self, rule: Rule) -> Rule:
         """The rule with what is added to it."""
-        if self.norm is None and self.found_inf is None and self.features.ema is None:
-            return rule
-        from ..combinators import averaged, scaled, unscaled
-
         if self.norm is not None:
             rule = scaled(rule)
         if self.found_inf is not None:

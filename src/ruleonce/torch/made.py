@@ -6,6 +6,7 @@ from typing import Any, ClassVar  # Any: parameters and options, as torch takes 
 
 from torch import Tensor
 
+from ..combinators import maximized
 from ..errors import HyperparameterError, RuleError, UnknownNameError
 from ..language.hyperparameters import check_names, checked_number
 from ..language.rule import Rule
@@ -77,8 +78,6 @@ class MadeOptimizer(RuleOptimizer):
     @classmethod
     def rule_of(cls, group: Group) -> Rule:
         """The rule of the class, against the gradient or with it."""
-        from ..combinators import maximized
-
         return maximized(cls.rule) if group["maximize"] else cls.rule
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:

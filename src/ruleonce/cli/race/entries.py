@@ -17,6 +17,11 @@ from .network import Parameters
 
 DEFAULT_LEARNING_RATES = (1e-3, 5e-4, 1e-4)  # the card's
 
+# The rules that the card sets side by side. All of them would be a picture that nobody can read.
+DEFAULT_RULES = (
+    "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam_simplified", "adam",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -43,7 +48,7 @@ def entries(
 ) -> list[Entry]:
     """Every chosen rule at every learning rate, rule by rule.
 
-    names            of ruleonce's rules; none means all of them
+    names            of ruleonce's rules; none means DEFAULT_RULES, and "all" every one
     learning_rates   above 0
     rule_file        the rules in it join, whatever `names` says; see rules_of
 
@@ -65,10 +70,11 @@ def _chosen(names: Sequence[str], rule_file: Path | None) -> dict[str, Rule]:
     """Label -> rule. A reader's rule may be called as one of ours: its label then has the file."""
     known = {rule.name: rule for rule in rules.ALL}
     own, file = (rules_of(rule_file), rule_file.name) if rule_file else ({}, "")
+    names = [*known] if "all" in names else names or DEFAULT_RULES
     for name in names:
         if name not in known and name not in own:
             raise CommandError(f"the race has no rule {name!r}{nearest(name, [*known, *own])}")
-    chosen = {name: known[name] for name in names or known if name in known}
+    chosen = {name: known[name] for name in names if name in known}
     for name, rule in own.items():
         chosen[f"{name} ({file})" if name in chosen else name] = rule
     return chosen

@@ -1,0 +1,184 @@
+"""The classes of torch.optim, with rules for their steps."""
+
+from typing import Any
+
+import torch
+
+from ..combinators import coupled_decay, decoupled_decay, maximized, with_momentum
+from ..language.rule import Rule
+from ..rules.adam import adam, adamax, amsgrad, nadam, radam
+from ..rules.adaptive import adadelta, adagrad_decaying, rmsprop, rmsprop_centered, rprop
+from ..rules.descent import asgd, heavy_ball, heavy_ball_damped, heavy_ball_nesterov, sgd
+from ..rules.sign import lion
+from .made import MadeOptimizer
+from .optimizer import RuleOptimizer
+from .settings import Group
+
+
+def _with_options(rule: Rule, group: Group) -> Rule:
+    """The rule with the weight decay and the direction that a group asks for, in torch's order."""
+    if group["weight_decay"] != 0:
+        is_decoupled = group.get("decoupled_weight_decay", False)
+        rule = decoupled_decay(rule) if is_decoupled else coupled_decay(rule)
+    return maximized(rule) if group["maximize"] else rule
+
+
+class SGD(RuleOptimizer, torch.optim.SGD):
+    """torch.optim.SGD, compiled; see RuleOptimizer for what it takes beside torch's arguments.
+
+    PyTorch keeps no step count here. With `dampening`, the first gradient counts in full; a step is
+    the first one where there is no momentum_buffer yet.
+    """
+
+    state_names = {"m": "momentum_buffer"}
+    number_names = {"beta1": "momentum"}
+    has_step = False
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """By `momentum`, `dampening` and `nesterov`."""
+        if group["momentum"] == 0:
+            rule = sgd
+        elif group["nesterov"]:
+            rule = heavy_ball_nesterov
+        else:
+            rule = heavy_ball_damped if group["dampening"] != 0 else heavy_ball
+        return _with_options(rule, group)
+
+
+class Adam(RuleOptimizer, torch.optim.Adam):
+    """torch.optim.Adam, compiled; see RuleOptimizer for what it takes beside torch's arguments."""
+
+    state_names = {"m": "exp_avg", "v": "exp_avg_sq", "largest": "max_exp_avg_sq"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """By `amsgrad`."""
+        return _with_options(amsgrad if group["amsgrad"] else adam, group)
+
+
+class AdamW(RuleOptimizer, torch.optim.AdamW):
+    """torch.optim.AdamW, compiled; see RuleOptimizer for what it takes beside torch's arguments."""
+
+    state_names = Adam.state_names
+    rule_of = staticmethod(Adam.rule_of)
+
+
+class Adagrad(RuleOptimizer, torch.optim.Adagrad):
+    """torch.optim.Adagrad, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"v": "sum"}
+    number_names = {
+        "decay_rate": "lr_decay",
+        "initial_accumulator": "initial_accumulator_value",
+    }
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(adagrad_decaying, group)
+
+
+class RMSprop(RuleOptimizer, torch.optim.RMSprop):
+    """torch.optim.RMSprop, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"v": "square_avg", "velocity": "momentum_buffer", "mean": "grad_avg"}
+    number_names = {"beta2": "alpha"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """By `centered` and `momentum`."""
+        rule = rmsprop_centered if group["centered"] else rmsprop
+        return _with_options(with_momentum(rule) if group["momentum"] > 0 else rule, group)
+
+
+class Adamax(RuleOptimizer, torch.optim.Adamax):
+    """torch.optim.Adamax, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"m": "exp_avg", "u": "exp_inf"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(adamax, group)
+
+
+class NAdam(RuleOptimizer, torch.optim.NAdam):
+    """torch.optim.NAdam, compiled; see RuleOptimizer for what it takes beside its arguments.
+
+    PyTorch keeps the product of the momenta in the default dtype, here it is float64.
+    """
+
+    state_names = {"product": "mu_product", "m": "exp_avg", "v": "exp_avg_sq"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(nadam, group)
+
+
+class RAdam(RuleOptimizer, torch.optim.RAdam):
+    """torch.optim.RAdam, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"m": "exp_avg", "v": "exp_avg_sq"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(radam, group)
+
+
+class Adadelta(RuleOptimizer, torch.optim.Adadelta):
+    """torch.optim.Adadelta, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"v": "square_avg", "u": "acc_delta"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(adadelta, group)
+
+
+class Rprop(RuleOptimizer, torch.optim.Rprop):
+    """torch.optim.Rprop, compiled; see RuleOptimizer for what it takes beside its arguments."""
+
+    state_names = {"previous": "prev", "length": "step_size"}
+    number_names = {
+        "shrink": ("etas", 0),
+        "grow": ("etas", 1),
+        "shortest": ("step_sizes", 0),
+        "longest": ("step_sizes", 1),
+    }
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """It has no weight decay."""
+        return maximized(rprop) if group["maximize"] else rprop
+
+
+class ASGD(RuleOptimizer, torch.optim.ASGD):
+    """torch.optim.ASGD, compiled; see RuleOptimizer for what it takes beside its arguments.
+
+    PyTorch keeps eta and mu in the default dtype, here they are float64.
+    """
+
+    state_names = {"eta": "eta", "mu": "mu", "average": "ax"}
+    number_names = {"shrink": "lambd", "start": "t0"}
+
+    @staticmethod
+    def rule_of(group: Group) -> Rule:
+        """One rule for all options."""
+        return _with_options(asgd, group)
+
+
+class Lion(MadeOptimizer, rule=decoupled_decay(lion)):
+    """Steps by the sign of a momentum; see ruleonce.rules.lion and MadeOptimizer.
+
+    Its steps are longer than Adam's: use a third to a tenth of Adam's learning rate, and as many
+    times its weight decay, which is decoupled.
+    """
+
+    state_names = {"m": "exp_avg"}
+
+    def __init__(self, params: Any, *, weight_decay: float = 0.0, **options: Any) -> None:
+        super().__init__(params, weight_decay=weight_decay, **options)
