@@ -16,7 +16,7 @@ from . import Array, threads
 from .batch import Batch, Inputs, no_numbers
 from .host import host_function
 from .memory import address
-from .native import Native, compile_ir
+from .native import Native, compile_ir, fused
 
 # Elements. Below it the GIL is kept: releasing it costs more than the work.
 _RELEASE_GIL = 1 << 14
@@ -164,4 +164,5 @@ def kernel(program: Program, formats: tuple[tuple[str, Format], ...]) -> Native:
 @lru_cache(maxsize=256)
 def emitted(program: Program, formats: tuple[tuple[str, Format], ...]) -> str:
     """The IR of a program for tensors of these formats."""
-    return llvm.emit(program, dict(formats), computed_in(form for _, form in formats))
+    computed = computed_in(form for _, form in formats)
+    return llvm.emit(program, dict(formats), computed, fused())

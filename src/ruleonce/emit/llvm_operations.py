@@ -1,0 +1,122 @@
+"""How each operation is written in LLVM IR, and what its operands are called."""
+
+import math
+import struct
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ..formats import FLOAT32, FLOAT64, Format
+from ..language import ops
+from ..language.graph import Node, Number
+from ..language.ops import Op
+from .llvm_lanes import Lanes
+from .llvm_memory import FLOATS
+from .names import identifier
+
+# {r} is the result, {T} and {B} the types of numbers and of truths, {0} {1} {2} the operands.
+SPELLING: Mapping[Op, str] = {
+    ops.ADD: "{r} = fadd {T} {0}, {1}",
+    ops.SUB: "{r} = fsub {T} {0}, {1}",
+    ops.MUL: "{r} = fmul {T} {0}, {1}",
+    ops.DIV: "{r} = fdiv {T} {0}, {1}",
+    ops.NEG: "{r} = fneg {T} {0}",
+    ops.ABS: "{r} = call {T} @llvm.fabs.{I}({T} {0})",
+    ops.SQRT: "{r} = call {T} @llvm.sqrt.{I}({T} {0})",
+    ops.SIGN: """\
+{r}.above = fcmp ogt {T} {0}, {zero}
+{r}.below = fcmp olt {T} {0}, {zero}
+{r}.flat = fadd {T} {0}, {zero}
+{r}.rest = select {B} {r}.below, {T} {minus_one}, {T} {r}.flat
+{r} = select {B} {r}.above, {T} {one}, {T} {r}.rest""",
+    ops.MAXIMUM: """\
+{r}.larger = fcmp ogt {T} {0}, {1}
+{r}.nan = fcmp uno {T} {0}, {zero}
+{r}.first = or {B} {r}.larger, {r}.nan
+{r} = select {B} {r}.first, {T} {0}, {T} {1}""",
+    ops.MINIMUM: """\
+{r}.smaller = fcmp olt {T} {0}, {1}
+{r}.nan = fcmp uno {T} {0}, {zero}
+{r}.first = or {B} {r}.smaller, {r}.nan
+{r} = select {B} {r}.first, {T} {0}, {T} {1}""",
+    ops.EXP: "{r} = call double @ruleonce.exp(double {0})",
+    ops.LOG: "{r} = call double @ruleonce.log(double {0})",
+    ops.TANH: "{r} = call double @ruleonce.tanh(double {0})",
+    ops.CBRT: "{r} = call double @ruleonce.cbrt(double {0})",
+    ops.POWER: "{r} = call double @ruleonce.pow(double {0}, double {1})",
+    ops.LT: "{r} = fcmp olt {T} {0}, {1}",
+    ops.LE: "{r} = fcmp ole {T} {0}, {1}",
+    ops.GT: "{r} = fcmp ogt {T} {0}, {1}",
+    ops.GE: "{r} = fcmp oge {T} {0}, {1}",
+    ops.EQ: "{r} = fcmp oeq {T} {0}, {1}",
+    ops.NE: "{r} = fcmp une {T} {0}, {1}",
+    ops.AND: "{r} = and {B} {0}, {1}",
+    ops.OR: "{r} = or {B} {0}, {1}",
+    ops.NOT: "{r} = xor {B} {0}, {true}",
+    ops.WHERE: "{r} = select {B} {0}, {T} {1}, {T} {2}",
+}
+
+# Functions of the C library; in float32 they are computed in float64 and rounded once. The name is
+# ours, so that LLVM does not take them for its own and rewrite them.
+LIBRARY: Mapping[Op, tuple[str, int]] = {
+    ops.EXP: ("exp", 1),
+    ops.LOG: ("log", 1),
+    ops.TANH: ("tanh", 1),
+    ops.CBRT: ("cbrt", 1),
+    ops.POWER: ("pow", 2),
+}
+
+
+def operation(
+    node: Node, names: Mapping[Node, str], computed: Format, lanes: Lanes
+) -> Iterator[str]:
+    """Lines that leave the value of a node under its name."""
+    assert node.op is not None  # noqa: S101
+    result = f"%{names[node]}"
+    operands = [operand(arg, names, computed, lanes) for arg in node.args]
+    if node.op in LIBRARY and computed is FLOAT32:
+        for place, narrow in enumerate(operands):
+            yield f"{result}.wide{place} = fpext float {narrow} to double"
+        wide = [f"{result}.wide{place}" for place in range(len(operands))]
+        yield SPELLING[node.op].format(*wide, r=f"{result}.double")
+        yield f"{result} = fptrunc double {result}.double to float"
+    else:
+        number = FLOATS[computed]
+        text = SPELLING[node.op].format(
+            *operands,
+            r=result,
+            T=lanes.of(number),
+            B=lanes.of("i1"),
+            I=lanes.suffix("f", 8 * computed.itemsize),
+            zero=lanes.all(number, "0.0"),
+            one=lanes.all(number, "1.0"),
+            minus_one=lanes.all(number, "-1.0"),
+            true=lanes.all("i1", "true"),
+        )
+        yield from text.split("\n")
+
+
+def operand(node: Node, names: Mapping[Node, str], computed: Format, lanes: Lanes) -> str:
+    """What a value is called where it is used."""
+    return f"%{names[node]}" if node in names else _constant(node, computed, lanes)
+
+
+def _constant(node: Node, computed: Format, lanes: Lanes) -> str:
+    """A leaf: an argument of the loop, or a constant in the kernel's precision.
+
+    LLVM reads the 16 digits of a float64 for a float as well, if its last bits are 0.
+    """
+    if node.name is not None:
+        return f"%{identifier(node.name)}"
+    assert node.value is not None  # noqa: S101
+    if node.kind == "truth":
+        return lanes.all("i1", str(bool(node.value)).lower())
+    bits = struct.unpack("<Q", struct.pack("<d", _rounded(node.value, computed)))[0]
+    return lanes.all(FLOATS[computed], f"0x{bits:016X}")
+
+
+def _rounded(value: Number, computed: Format) -> float:
+    if computed is FLOAT64 or math.isnan(value):
+        return float(value)
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
