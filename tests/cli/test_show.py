@@ -26,6 +26,7 @@ def run(*arguments, code=0):
         ("host", ["def adam_host(", "beta1 ** t"]),
         ("ir", ["define void @adam(ptr %job)", "%m_new = fadd float"]),
         ("asm", ["adam:", "sqrt"]),
+        ("triton", ["def adam(table, blocks, numbers", "tl.div_rn"]),
     ],
 )
 def test_show_prints_a_rule_in_every_form(form, words):

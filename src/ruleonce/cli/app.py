@@ -111,11 +111,11 @@ def show(
         typer.Option(
             "--as",
             help="card, latex (its formulas), program (what is done once a step, and what for each "
-            "element), host (the first in Python), ir (the second as LLVM IR) or asm.",
+            "element), host (the first in Python), ir (the second as LLVM IR), asm or triton.",
         ),
     ] = "card",
     dtype: Annotated[
-        str, typer.Option(help="For ir and asm: float64, float32, float16 or bfloat16.")
+        str, typer.Option(help="For ir, asm and triton: float64, float32, float16 or bfloat16.")
     ] = "float32",
     rule_file: Annotated[
         Path | None, typer.Option(help="A Python file with rules of your own.")

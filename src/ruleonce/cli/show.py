@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .. import rules
-from ..emit import llvm, python
+from ..emit import llvm, python, triton
 from ..errors import CommandError
 from ..formats import computed_in, format_of
 from ..language.hyperparameters import nearest
@@ -15,9 +15,18 @@ Writer = Callable[[Rule, str], str]
 
 
 def _ir(rule: Rule, dtype: str) -> str:
+    from ..engines.native import fused
+
     form = format_of(dtype, "--dtype")
     program = rule.program()
-    return llvm.emit(program, dict.fromkeys(program.tensors, form), computed_in([form]))
+    formats = dict.fromkeys(program.tensors, form)
+    return llvm.emit(program, formats, computed_in([form]), fused())
+
+
+def _triton(rule: Rule, dtype: str) -> str:
+    form = format_of(dtype, "--dtype")
+    program = rule.program()
+    return triton.emit(program, dict.fromkeys(program.tensors, form), computed_in([form]))
 
 
 def _assembly(rule: Rule, dtype: str) -> str:
@@ -34,6 +43,7 @@ FORMS: Mapping[str, Writer] = {
     "host": lambda rule, _: python.emit(rule.program()),
     "ir": _ir,
     "asm": _assembly,
+    "triton": _triton,
 }
 
 

@@ -159,9 +159,9 @@ def call_of(engine: str, batch: Batch, device: torch.device) -> Call:
 
         load("cpu")
         return cpu.call(batch, team_of(str(Path(torch.__file__).parent)) or threads.POOL)
-    from ..engines import gpu
+    from ..engines.gpu import call
 
-    return gpu.call(batch, device)
+    return call(batch, device)
 
 
 def _waves(slots: Sequence[Slot]) -> list[int]:

@@ -1,0 +1,169 @@
+"""A program as Triton source: one launch for all tensors of equal formats.
+
+Each program of the launch does one block of one tensor. Which one stands in `blocks`: the row of
+the table in the upper 32 bits, the block in the lower. A row of the table is 64-bit integers:
+
+    length, row of the numbers, whether all addresses are multiples of 16, address of each tensor
+
+`numbers` holds the numbers of the step, float64, a row for each set of parameters that share them;
+they are rounded once to the precision of the kernel. A full block of aligned tensors is read and
+written whole; only a tensor's last block, or a tensor that is not aligned, takes the path with a
+mask (without that, bfloat16 ran at half the bandwidth of an H100).
+
+A second kernel, `<rule>_numbers`, computes the numbers on the device, from the same graph, for what
+may not be read back: a learning rate in a tensor, a count of steps in a CUDA graph.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from keyword import iskeyword
+
+from ..formats import FLOAT64, Format
+from ..language.graph import Node, in_order
+from ..language.program import Program
+from .names import identifier, node_names
+from .triton_memory import helpers, load, store, stored_as
+from .triton_operations import FUNCTIONS, constant, operation
+
+Formats = Mapping[str, Format]
+
+# Columns of the table in front of the addresses.
+LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
+
+_TAKEN = {
+    "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
+    "offsets", "mask", "host", "BLOCK",
+}  # fmt: skip
+
+
+def emit(program: Program, formats: Formats, computed: Format) -> str:
+    """The source of both kernels, a module; see above."""
+    used = {node.op for node in (*program.body, *_host_nodes(program))}
+    stored = {tensor: formats[tensor] for tensor in program.written}
+    kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
+    header = f'"""{program.name}: {kept}; computed in {computed.name}."""\n\n'
+    parts = [
+        f"{header}import triton\nimport triton.language as tl\n",
+        *(text for op, text in FUNCTIONS.items() if op in used),
+        *helpers(stored, computed),
+        "\n".join(_elements(program, computed)) + "\n",
+        "\n".join(_kernel(program, formats, computed)) + "\n",
+        "\n".join(_numbers(program)) + "\n",
+    ]
+    return "\n\n".join(parts)
+
+
+def kernel_name(program: Program) -> str:
+    """What the kernel of a step is called; that of its numbers is `<this>_numbers`."""
+    return _safe(program.name)
+
+
+def _safe(name: str) -> str:
+    plain = identifier(name)
+    is_taken = plain in _TAKEN or plain.endswith("_at") or iskeyword(plain)
+    return f"{plain}_" if is_taken else plain
+
+
+def _names(program: Program, nodes: Sequence[Node]) -> dict[Node, str]:
+    return {node: _safe(name) for node, name in node_names(program, tuple(nodes)).items()}
+
+
+def _elements(program: Program, computed: Format) -> Iterator[str]:
+    """The function of one element: the formula, once for both paths."""
+    names = _names(program, (*program.host, *program.body))
+    arguments = [*map(_safe, program.read), *(names[node] for node in program.host)]
+    yield "@triton.jit"
+    yield f"def {kernel_name(program)}_elements({', '.join(arguments)}):"
+    for node in program.body:
+        operands = [_operand(arg, names, computed) for arg in node.args]
+        yield f"    {names[node]} = {operation(node, operands, computed)}"
+    results = [_operand(node, names, computed) for node in program.written.values()]
+    yield f"    return {', '.join(results) or '0'}"
+
+
+def _kernel(program: Program, formats: Formats, computed: Format) -> Iterator[str]:
+    name = kernel_name(program)
+    names = _names(program, (*program.host, *program.body))
+    yield "@triton.jit"
+    yield f"def {name}(table, blocks, numbers, BLOCK: tl.constexpr):"
+    yield "    entry = tl.load(blocks + tl.program_id(0))"
+    yield f"    row = table + (entry >> 32) * {FIRST + len(program.tensors)}"
+    yield "    length = tl.load(row)"
+    yield f"    host = numbers + tl.load(row + {NUMBERS}) * {max(1, len(program.host))}"
+    for index, node in enumerate(program.host):
+        loaded = f"tl.load(host + {index})"
+        yield f"    {names[node]} = {_from_host(loaded, node, computed)}"
+    for index, tensor in enumerate(program.tensors):
+        if tensor in program.read or tensor in program.written:
+            pointer = f"tl.pointer_type(tl.{stored_as(formats[tensor])})"
+            yield f"    {_safe(tensor)}_at = tl.load(row + {FIRST + index}).to({pointer})"
+    yield "    start = (entry & 0xFFFFFFFF) * BLOCK"
+    yield "    offsets = start + tl.arange(0, BLOCK)"
+    yield f"    if (tl.load(row + {ALIGNED}) != 0) & (start + BLOCK <= length):"
+    for tensor in program.tensors:
+        if tensor in program.read or tensor in program.written:
+            yield f"        {_safe(tensor)}_at = tl.multiple_of({_safe(tensor)}_at, 16)"
+    yield from _path(program, formats, computed, names, "")
+    yield "    else:"
+    yield "        mask = offsets < length"
+    yield from _path(program, formats, computed, names, ", mask=mask")
+
+
+def _path(
+    program: Program, formats: Formats, computed: Format, names: Mapping[Node, str], mask: str
+) -> Iterator[str]:
+    """Load, compute and store one block."""
+    for tensor in program.read:
+        loaded = load(_safe(tensor), formats[tensor], computed, mask)
+        yield f"        {_safe(tensor)} = {loaded}"
+    arguments = ", ".join([*map(_safe, program.read), *(names[node] for node in program.host)])
+    results = [f"{_safe(tensor)}_new" for tensor in program.written]
+    if not results:
+        yield "        pass"
+        return
+    call = f"{kernel_name(program)}_elements({arguments})"
+    yield f"        {', '.join(results)} = {call}"
+    for tensor, result in zip(program.written, results, strict=True):
+        # A result that does not depend on an element is one number: it fills the block.
+        value = f"tl.broadcast_to({result}, (BLOCK,))"
+        value = result if program.written[tensor].rate == "element" else value
+        for line in store(_safe(tensor), value, formats[tensor], computed, mask):
+            yield f"        {line}"
+
+
+def _from_host(loaded: str, node: Node, computed: Format) -> str:
+    if node.kind == "truth":
+        return f"{loaded} != 0.0"
+    return loaded if computed is FLOAT64 else f"{loaded}.to(tl.{computed.name})"
+
+
+def _operand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
+    if node in names:
+        return names[node]
+    return _safe(node.name) if node.name is not None else constant(node, computed)
+
+
+def _host_nodes(program: Program) -> tuple[Node, ...]:
+    return in_order((*program.scalars.values(), *program.host))
+
+
+def _numbers(program: Program) -> Iterator[str]:
+    """The kernel that computes the numbers of a step on the device: a program a row."""
+    nodes = _host_nodes(program)
+    names = _names(program, nodes)
+    yield "@triton.jit"
+    yield f"def {kernel_name(program)}_numbers(inputs, numbers):"
+    yield f"    row = inputs + tl.program_id(0) * {len(program.step_inputs)}"
+    yield f"    host = numbers + tl.program_id(0) * {max(1, len(program.host))}"
+    for index, name in enumerate(program.step_inputs):
+        yield f"    {_safe(name)} = tl.load(row + {index})"
+    for node in nodes:
+        if node.op is not None:
+            operands = [_operand(arg, names, FLOAT64) for arg in node.args]
+            yield f"    {names[node]} = {operation(node, operands, FLOAT64)}"
+    for index, node in enumerate(program.host):
+        value = _operand(node, names, FLOAT64)
+        cast = ".to(tl.float64)" if node.kind == "truth" else ""
+        yield f"    tl.store(host + {index}, {value}{cast})"
+    places = {name: index for index, name in enumerate(program.step_inputs)}
+    for name, node in program.scalars.items():
+        yield f"    tl.store(row + {places[name]}, {_operand(node, names, FLOAT64)})"

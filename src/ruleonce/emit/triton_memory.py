@@ -1,0 +1,70 @@
+"""How each format is loaded and stored in Triton.
+
+The 16 bits of a bfloat16 are moved as an integer: they are the upper half of a float32. A GPU's own
+casts say the same, but those of Triton's interpreter cut off where a GPU rounds, and lose denormal
+numbers.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from ..formats import BFLOAT16, FLOAT32, FLOAT64, Format
+
+
+def stored_as(form: Format) -> str:
+    """The type of an element in memory."""
+    return "int16" if form is BFLOAT16 else form.name
+
+
+def load(tensor: str, form: Format, computed: Format, mask: str) -> str:
+    """An expression for the elements of a tensor, widened to the precision of the kernel."""
+    loaded = f"tl.load({tensor}_at + offsets{mask})"
+    if form is BFLOAT16:
+        single = f"({loaded}.to(tl.int32) << 16).to(tl.float32, bitcast=True)"
+        return single if computed is FLOAT32 else f"{single}.to(tl.float64)"
+    return loaded if form is computed else f"{loaded}.to(tl.{computed.name})"
+
+
+def store(tensor: str, value: str, form: Format, computed: Format, mask: str) -> Iterator[str]:
+    """Lines that round a value once, to nearest even, and write it."""
+    if form.itemsize == 2 and computed is FLOAT64:
+        value = f"_to_odd({value})"
+    if form is BFLOAT16:
+        rounded = f"_to_bfloat16({value})"
+    else:
+        rounded = value if form is computed else f"{value}.to(tl.{form.name})"
+    yield f"tl.store({tensor}_at + offsets, {rounded}{mask})"
+
+
+def helpers(stored: Mapping[str, Format], computed: Format) -> Iterator[str]:
+    """The functions that storing in these formats calls."""
+    if computed is FLOAT64 and any(form.itemsize == 2 for form in stored.values()):
+        yield _TO_ODD
+    if BFLOAT16 in stored.values():
+        yield _TO_BFLOAT16
+
+
+# A float64 as a float32 whose last bit says that something was cut off: rounding it again to 16
+# bits is then right (Boldo & Melquiond 2008).
+_TO_ODD = """\
+@triton.jit
+def _to_odd(x):
+    near = x.to(tl.float32)
+    back = near.to(tl.float64)
+    finite = (near - near == 0) & (x - x == 0)
+    inexact = (back != x) & finite
+    away = inexact & (tl.abs(back) > tl.abs(x))
+    bits = near.to(tl.int32, bitcast=True)
+    odd = (bits - away.to(tl.int32)) | inexact.to(tl.int32)
+    return odd.to(tl.float32, bitcast=True)
+"""
+
+# The upper half of a float32, to nearest even; nan stays nan.
+_TO_BFLOAT16 = """\
+@triton.jit
+def _to_bfloat16(x):
+    bits = x.to(tl.int32, bitcast=True)
+    upper = bits >> 16
+    nearest = (bits + ((upper & 1) + 32767)) >> 16
+    chosen = tl.where(x != x, upper | 64, nearest)
+    return chosen.to(tl.int16)
+"""

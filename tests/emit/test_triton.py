@@ -1,0 +1,123 @@
+"""The Triton source of a program: complete, stable, and compiled as it is meant for real GPUs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+import ruleonce as ro
+from ruleonce import rules
+from ruleonce.emit import triton as emitter
+from ruleonce.emit import triton_operations
+from ruleonce.engines import triton_source
+from ruleonce.formats import FLOAT32, FLOAT64, FORMATS, computed_in
+from ruleonce.language import ops
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NVIDIA, AMD = GPUTarget("cuda", 90, 32), GPUTarget("hip", "gfx942", 64)
+
+
+def source(rule, name="float32", **others):
+    program = rule.program()
+    formats = dict.fromkeys(program.tensors, FORMATS[name])
+    formats |= {tensor: FORMATS[form] for tensor, form in others.items()}
+    return emitter.emit(program, formats, computed_in(formats.values()))
+
+
+def compiled(rule, target, name="float32", **others):
+    """The assembly of both kernels for a GPU, which need not be there."""
+    kernels = triton_source.load(
+        source(rule, name, **others), emitter.kernel_name(rule.program()), interpreted=False
+    )
+    options = {"num_warps": 4, "enable_fp_fusion": False}
+    step = ASTSource(
+        kernels.step,
+        {"table": "*i64", "blocks": "*i64", "numbers": "*fp64", "BLOCK": "constexpr"},
+        {(3,): 1024},
+        {(place,): [["tt.divisibility", 16]] for place in range(3)},
+    )
+    numbers = ASTSource(kernels.numbers, {"inputs": "*fp64", "numbers": "*fp64"})
+    form = "ptx" if target is NVIDIA else "amdgcn"
+    return [
+        triton.compile(what, target=target, options=options).asm[form] for what in (step, numbers)
+    ]
+
+
+def test_every_operation_is_spelled():
+    """Those of the step too: their numbers may be computed on the device."""
+    assert set(ops.OPS.values()) == set(triton_operations.SPELLING)
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_adam_is_emitted_as_it_was_reviewed(name, request):
+    """Run `pytest --update-golden`, then read the difference."""
+    file = GOLDEN / f"adam.{name}.triton"
+    if request.config.getoption("--update-golden"):
+        file.write_text(source(ro.adam, name))
+
+    assert source(ro.adam, name) == file.read_text()
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "bfloat16"])
+def test_on_nvidia_every_operation_is_correctly_rounded_and_none_is_contracted(name):
+    assembly, _ = compiled(ro.adam, NVIDIA, name)
+    width = "f64" if name == "float64" else "f32"
+
+    assert f"div.rn.{width}" in assembly
+    assert f"sqrt.rn.{width}" in assembly
+    for wrong in ("fma.rn", "div.full", "div.approx", "sqrt.approx", "rcp.approx", ".ftz"):
+        assert wrong not in assembly, wrong
+
+
+@pytest.mark.parametrize(("name", "loads"), [("float32", 8), ("bfloat16", 4), ("float64", 16)])
+def test_on_nvidia_a_full_block_is_read_and_written_16_bytes_at_a_time(name, loads):
+    """1024 elements on 128 threads: 8 elements of 4 tensors each, 3 of them written."""
+    assembly, _ = compiled(ro.adam, NVIDIA, name)
+
+    assert len(re.findall(r"ld\.global\.v[24]\.b(32|64)", assembly)) == loads
+    assert len(re.findall(r"st\.global\.v[24]\.b(32|64)", assembly)) == loads * 3 // 4
+
+
+@pytest.mark.parametrize("name", ["float32", "float64", "bfloat16"])
+def test_it_compiles_for_amd(name):
+    assembly, numbers = compiled(ro.adam, AMD, name)
+
+    assert "global_load_dwordx4" in assembly or name == "bfloat16"
+    assert "s_endpgm" in numbers
+
+
+@pytest.mark.parametrize("rule", rules.ALL, ids=lambda rule: rule.name)
+def test_every_rule_compiles_for_nvidia(rule):
+    for assembly in compiled(rule, NVIDIA):
+        assert ".visible .entry" in assembly
+
+
+@ro.rule
+def everything(w, dw, m, t, *, learning_rate=0.1, table=0.5):
+    """Every operation, and a hyperparameter that is called as an argument of the kernel."""
+    m = ro.tanh(dw) + ro.cbrt(m) + ro.exp(dw) + ro.log(m) + ro.power(ro.abs(dw), m)
+    m = ro.where((t % 3 == 1) & (t // 2 != 4), m, ro.sign(m) * ro.minimum(m, table))
+    m = ro.where((dw != 0) | (dw == 1) & (dw >= 1) & (dw <= 2), ro.maximum(-m, 1.0), m)
+    w = w - learning_rate * ro.sqrt(m) / (1 - table**t)
+    return w, m
+
+
+@pytest.mark.parametrize("target", [NVIDIA, AMD], ids=["nvidia", "amd"])
+@pytest.mark.parametrize("formats", [{}, {"w": "bfloat16", "m": "float64"}], ids=["one", "mixed"])
+def test_every_operation_compiles(target, formats):
+    assert all(compiled(everything, target, **formats))
+
+
+def test_constants_are_rounded_once_and_may_be_infinite():
+    rule = ro.rule(lambda w, dw: w - ro.maximum(dw, float("-inf")) * 0.1)
+    program = rule.program()
+    formats = dict.fromkeys(program.tensors, FLOAT32)
+
+    text = emitter.emit(program, formats, FLOAT32)
+    assert "tl.full((), 0.10000000149011612, tl.float32)" in text
+    assert "tl.full((), -8388608, tl.int32).to(tl.float32, bitcast=True)" in text
+    wide = emitter.emit(program, dict.fromkeys(program.tensors, FLOAT64), FLOAT64)
+    assert "tl.full((), 0.1, tl.float64)" in wide
