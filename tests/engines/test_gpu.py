@@ -150,7 +150,7 @@ OPERATIONS = {
     "tanh": lambda x, y: ro.tanh(x),
     "cbrt": lambda x, y: ro.cbrt(x),
 }
-# exp and log are those of Triton; what is made of them is off by more in float64, among denormals most.
+# What is made of the exp and log of Triton is off by more in float64, among denormals most.
 WIDER = {"tanh": 32, "cbrt": 32, "log": 8, "exp": 8}
 
 
