@@ -6,7 +6,6 @@ the step.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -103,20 +102,29 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
     """
     if not gradients:
         return torch.zeros(())
+    plain: dict[tuple[object, ...], list[Tensor]] = {}
+    divided: dict[object, list[Tensor]] = {}  # by mesh: torch adds up those of one mesh alone
     with torch.no_grad():
-        if any(hasattr(gradient, "full_tensor") for gradient in gradients):  # a DTensor
-            norm = torch.nn.utils.get_total_norm(gradients)
-            return cast("Tensor", norm.full_tensor()) if hasattr(norm, "full_tensor") else norm
-        by_kind: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
         for gradient in gradients:
+            if hasattr(gradient, "full_tensor"):  # a DTensor
+                divided.setdefault(gradient.device_mesh, []).append(gradient)  # type: ignore[attr-defined]
+                continue
             real = (
                 torch.view_as_real(gradient.resolve_conj()) if gradient.is_complex() else gradient
             )
-            by_kind.setdefault((real.device, real.dtype), []).append(real)
-        device = gradients[0].device
+            plain.setdefault((real.device, real.dtype), []).append(real)
         norms: list[Tensor] = []
-        for (_, dtype), some in by_kind.items():
-            wide = dtype if dtype == torch.float64 else torch.float32
-            norms += [x.to(device) for x in torch._foreach_norm(some, 2.0, dtype=wide)]
-        whole: Tensor = torch.linalg.vector_norm(torch.stack([x.to(norms[0].dtype) for x in norms]))
+        for some in plain.values():
+            norms += torch._foreach_norm(some, 2.0, dtype=_wide(some[0].dtype))
+        for some in divided.values():
+            of_each = [torch.linalg.vector_norm(x, dtype=_wide(x.dtype)) for x in some]
+            norms.append(torch.linalg.vector_norm(torch.stack(of_each)).full_tensor())  # type: ignore[attr-defined]
+        first = norms[0]
+        whole: Tensor = torch.linalg.vector_norm(
+            torch.stack([x.to(gradients[0].device, first.dtype) for x in norms])
+        )
         return whole
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32

@@ -17,6 +17,7 @@ from .layout import (
     is_aligned,
     is_dense,
     local,
+    local_gradient,
     same_layout,
     span,
 )
@@ -97,6 +98,7 @@ class KernelPart:
         )
         self._pointers: list[int] = []
         self._scratch: dict[int, Tensor] = {}
+        self._read: Sequence[Tensor] = []
         self.regions = Regions([])
         call.place(_WEIGHTS, list(map(_data_ptr, self._blocks)))
         for place, column in enumerate(zip(*states, strict=True)):
@@ -135,7 +137,8 @@ class KernelPart:
         ):
             raise Moved
         if self._any_sharded:
-            gradients = self._shards(gradients)
+            # Kept until the kernel has read them: a shard that was dealt out anew is nobody else's.
+            gradients = self._read = list(map(local_gradient, gradients, self._parameters))
         try:
             pointers = list(map(_data_ptr, gradients))
         except RuntimeError:  # it has none
@@ -151,6 +154,7 @@ class KernelPart:
         for weights, block in self._copied:
             block.copy_(weights)
         self._call.run()
+        self._read = []
         for weights, block in self._copied:
             weights.copy_(block)
         # What autograd has kept of the old weights is no longer valid, and it has to know.
@@ -163,16 +167,6 @@ class KernelPart:
             _shard(p) if sharded else p
             for p, sharded in zip(self._parameters, self._is_sharded, strict=True)
         ]
-
-    def _shards(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        found = []
-        for gradient, parameter in zip(gradients, self._parameters, strict=True):
-            placements = getattr(parameter, "placements", None)
-            if getattr(gradient, "placements", placements) != placements:
-                found.append(local(gradient.redistribute(placements=placements)))  # type: ignore[attr-defined]  # a DTensor
-            else:
-                found.append(local(gradient))
-        return found
 
     def _place(self, gradients: Sequence[Tensor], pointers: list[int], *, is_plain: bool) -> None:
         """Tell the kernel where the gradients lie."""

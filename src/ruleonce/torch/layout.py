@@ -49,6 +49,17 @@ def local(tensor: Tensor) -> Tensor:
     return part.detach()
 
 
+def local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The part of a gradient that belongs to the part of its parameter in this process.
+
+    A DTensor that is divided otherwise than its parameter is divided anew, which all processes do.
+    """
+    placements = getattr(parameter, "placements", None)
+    if getattr(gradient, "placements", placements) != placements:
+        gradient = gradient.redistribute(placements=placements)  # type: ignore[attr-defined]  # a DTensor
+    return local(gradient)
+
+
 def is_dense(tensor: Tensor) -> bool:
     """Whether its elements fill one block of memory, each once, in whatever order of dimensions."""
     expected = 1

@@ -10,7 +10,7 @@ from ..formats import Format
 from ..language.graph import evaluate
 from ..language.program import Program
 from .kernel_part import Moved
-from .layout import DTYPES, check_gradient, local
+from .layout import DTYPES, check_gradient, local, local_gradient
 from .slots import Slot
 
 
@@ -62,7 +62,8 @@ class PlainPart:
         for slot, gradient, states, row in zip(
             self.slots, self._gradients, self._states, self._rows, strict=True
         ):
-            tensors = [local(slot.parameter), local(gradient), *map(local, states)]
+            weights, dw = local(slot.parameter), local_gradient(gradient, slot.parameter)
+            tensors = [weights, dw, *map(local, states)]
             self._one([torch.view_as_real(x) if x.is_complex() else x for x in tensors], row)
         self._gradients = []
 

@@ -15,7 +15,7 @@ from ..formats import Format, computed_in
 from ..language.hyperparameters import nearest
 from .bundles import Bundle, Choice, DeviceBundle, Part, Row
 from .kernel_part import KernelPart, check_states
-from .layout import check_gradient, check_weights, format_of, length, local, span
+from .layout import check_gradient, check_weights, format_of, length, local, local_gradient, span
 from .plain_part import PlainPart
 from .plan import Plan
 from .slots import Naming, Slot, Start, complete
@@ -65,7 +65,8 @@ class Planner:
         for slot, gradient in zip(slots, gradients, strict=True):
             weights = local(slot.parameter)
             check_weights(weights, slot.name)
-            check_gradient(local(gradient), weights, slot.name)
+            # As a whole: a DTensor may be divided otherwise than its weights, until it is read.
+            check_gradient(gradient, slot.parameter, slot.name)
         for slot in slots:
             device = slot.parameter.device
             on_device = choices[slot.group].on_device and self._engine(device) == "gpu"
@@ -147,7 +148,10 @@ class Planner:
             computed = computed_in(formats.values())
             return PlainPart(slots, states, rows, program, computed)
         batch = Batch(program, formats, list(map(length, weights)), rows)
-        shards = [local(gradient) for gradient in gradients]
+        shards = [
+            local_gradient(gradient, slot.parameter)
+            for gradient, slot in zip(gradients, slots, strict=True)
+        ]
         return KernelPart(slots, states, shards, call_of(engine, batch, device))
 
 

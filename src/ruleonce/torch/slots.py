@@ -97,6 +97,9 @@ def complete(
         _into_column(of, naming.key(name), [slot.scalars[name] for slot in of], torch.float64)
 
 
+# Pickle (not torch.save) writes the whole column for each view of it, so it is not to be long.
+_LONGEST = 256
+
 Start = Callable[[Slot, str], float]
 
 
@@ -108,11 +111,13 @@ def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.
         known = slot.places.get(key)
         if known is None or known[0].tensor.device != device or slot.entry.get(key) is None:
             new.setdefault(device, []).append((slot, value))
-    for device, some in new.items():
-        column = Column([value for _, value in some], dtype, device)
-        for place, (slot, _) in enumerate(some):
-            slot.places[key] = (column, place)
-            slot.entry.quietly(key, column.view(place))
+    for device, all_ in new.items():
+        for start in range(0, len(all_), _LONGEST):
+            some = all_[start : start + _LONGEST]
+            column = Column([value for _, value in some], dtype, device)
+            for place, (slot, _) in enumerate(some):
+                slot.places[key] = (column, place)
+                slot.entry.quietly(key, column.view(place))
 
 
 def _state_tensor(slot: Slot, name: str, naming: Naming, start: Start) -> None:
