@@ -32,7 +32,7 @@ def coupled_decay(rule: Rule) -> Rule:
         values[dw] = values[dw] + values["weight_decay"] * values[w]
         return inner(values)
 
-    return _made(rule, coupled_decay, step, {"weight_decay": 0.01})
+    return _made(rule, coupled_decay, step, {"weight_decay": 0.0})
 
 
 @_combinator
@@ -54,7 +54,7 @@ def decoupled_decay(rule: Rule) -> Rule:
         values[w] = values[w] * (1 - values["learning_rate"] * values["weight_decay"])
         return inner(values)
 
-    return _made(rule, decoupled_decay, step, {"weight_decay": 0.01})
+    return _made(rule, decoupled_decay, step, {"weight_decay": 0.0})
 
 
 @_combinator
@@ -175,10 +175,12 @@ def _made(
 
     function.__name__ = function.__qualname__ = f"{rule.name}_{verb}"
     function.__module__ = rule.module
-    function.__doc__ = f"{rule.summary}\n\n{verb}: {inspect.getdoc(combinator) or ''}"
+    rest = (inspect.getdoc(rule.function) or "").partition("\n")[2].strip()
+    function.__doc__ = f"{rule.summary}\n\n{verb}: {inspect.getdoc(combinator)}\n\n{rest}"
     function.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it
-    ranges = {name: schema.ranges[name] for name in schema.ranges}
-    return Rule(function, schema.initial, ranges)
+    made = Rule(function, schema.initial, schema.ranges)
+    made.made_by = (combinator, rule)
+    return made
 
 
 def _signature(

@@ -25,7 +25,13 @@ def card(rule: "Rule") -> str:
 
 
 def formula_lines(rule: "Rule") -> str:
-    """The lines of the body without its docstring, as they were written."""
+    """The lines of the body without its docstring, as they were written.
+
+    A rule that a combinator made has none: it says so, above the lines of the rule within.
+    """
+    if rule.made_by is not None:
+        combinator, inner = rule.made_by
+        return f"{rule.name} = {combinator.__name__}({inner.name})\n\n{formula_lines(inner)}"
     lines = source(rule).split("\n")
     first = _first_line_of_body(rule)
     return textwrap.dedent("\n".join(lines[first:])).strip("\n")
@@ -36,6 +42,8 @@ def source(rule: "Rule") -> str:
 
     A rule that was typed at a prompt has no lines on disk; then its program is printed instead.
     """
+    if rule.made_by is not None:
+        return formula_lines(rule)
     try:
         return textwrap.dedent(inspect.getsource(rule.function)).rstrip("\n")
     except (OSError, TypeError):

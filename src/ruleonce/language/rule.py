@@ -34,7 +34,10 @@ class Rule:
     name             of the function
     summary          the first line of its docstring
     schema           what its signature says: tensors, scalars, hyperparameters
+    made_by          the combinator that made it, and of which rule; None for one that was written
     """
+
+    made_by: "tuple[Callable[[Rule], Rule], Rule] | None" = None
 
     def __init__(
         self,
@@ -127,6 +130,8 @@ class Rule:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.made_by is not None:
+            return (self.made_by[0], self.made_by[1:])
         # By name, as functions are pickled: the decorated name holds the rule.
         if "<" in self.function.__qualname__:
             raise RuleError(

@@ -108,33 +108,19 @@ def nadam(
 def radam(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     """Adam that waits for its history: as long as v rests on too few gradients, momentum alone.
 
-    rho is how many gradients v is worth; with 5 or fewer its variance is not finite.
+    rho is how many gradients v is worth, rho_inf how many it can be worth; with 5 or fewer its
+    variance is not taken for finite (with 4, the paper says), and then rectified is not used.
 
     Source: Liu et al. 2020, arXiv:1908.03265, Algorithm 2; eps stands where PyTorch has it.
     """
     rho_inf = 2 / (1 - beta2) - 1
     rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
     trusted = rho > 5
-    part = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
-    rectified = sqrt(where(trusted, part * (1 - beta2**t), 0.0))
+    now, most = maximum(rho, 5), maximum(rho_inf, 5)
+    part = (now - 4) * (now - 2) * most / ((most - 4) * (most - 2) * now)
+    rectified = sqrt(part * (1 - beta2**t))
     m = beta1 * m + (1 - beta1) * dw
     v = beta2 * v + (1 - beta2) * dw**2
     mt = m / (1 - beta1**t)
     w = w - learning_rate * mt * where(trusted, rectified / (sqrt(v) + eps), 1.0)
     return w, m, v
-
-
-@rule
-def adamw(
-    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):  # fmt: skip
-    """Adam on weights that shrink by themselves, whatever their gradients.
-
-    A decay that is added to the gradient would be divided by its history, and so act least where
-    gradients are large.
-
-    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2; the decay times the learning
-    rate, as in torch.optim.AdamW.
-    """
-    w = w * (1 - learning_rate * weight_decay)
-    return adam(w, dw, m, v, t, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps)

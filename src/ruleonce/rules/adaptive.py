@@ -1,7 +1,5 @@
 """A learning rate of its own for each weight, from the history of its gradient."""
 
-from math import inf
-
 from ..language.functions import clip, maximum, sign, sqrt, where
 from ..language.rule import rule
 
@@ -90,33 +88,3 @@ def rprop(
     dw = where(turned < 0, 0.0, dw)
     w = w - sign(dw) * length
     return w, dw, length
-
-
-@rule(initial={"v": "initial_sum"}, ranges={"rate_decay": (0, inf), "initial_sum": (0, inf)})
-def adagrad_decaying(
-    w, dw, v, t, *, learning_rate=1e-3, rate_decay=0.0, initial_sum=0.0, eps=1e-8
-):  # fmt: skip
-    """AdaGrad whose learning rate shrinks as well, and whose sum need not start at 0.
-
-    A sum that starts above 0 makes the first steps shorter.
-
-    Source: torch.optim.Adagrad, `lr_decay` and `initial_accumulator_value`.
-    """
-    rate = learning_rate / (1 + (t - 1) * rate_decay)
-    return adagrad(w, dw, v, learning_rate=rate, eps=eps)
-
-
-@rule(ranges={"rho": (0, 1)})
-def adadelta(w, dw, v, u, *, learning_rate=1.0, rho=0.9, eps=1e-6):
-    """Steps as large as the recent steps were, relative to the recent gradients.
-
-    v is a running mean of the squared gradient, u one of the squared step: the ratio of their roots
-    has the unit of the weights, so the learning rate can be 1.
-
-    Source: Zeiler 2012, arXiv:1212.5701, Algorithm 1, which has no learning rate.
-    """
-    v = rho * v + (1 - rho) * dw**2
-    step = sqrt(u + eps) / sqrt(v + eps) * dw
-    u = rho * u + (1 - rho) * step**2
-    w = w - learning_rate * step
-    return w, v, u

@@ -70,19 +70,20 @@ def heavy_ball_nesterov(w, dw, m, *, learning_rate=1e-3, beta1=0.9):
 
 
 @rule
-def heavy_ball_damped(w, dw, m, t, *, learning_rate=1e-3, beta1=0.9, dampening=0.0):
+def heavy_ball_damped(w, dw, m, t, *, learning_rate=1e-3, beta1=0.9, dampening=0.0, nesterov=False):
     """Heavy ball that takes in a part of each gradient only; the first one counts in full.
 
     Source: torch.optim.SGD, with `dampening`.
     """
     m = where(t == 1, dw, beta1 * m + (1 - dampening) * dw)
-    w = w - learning_rate * m
+    step = dw + beta1 * m if nesterov else m
+    w = w - learning_rate * step
     return w, m
 
 
 @rule(initial={"eta": "learning_rate", "mu": 1.0})
 def asgd(
-    w, dw, average, eta: Scalar, mu: Scalar, t, *,
+    w, dw, mean, eta: Scalar, mu: Scalar, t, *,
     learning_rate=1e-2, shrink=1e-4, alpha=0.75, start=1e6,
 ):  # fmt: skip
     """Descent with a falling rate eta, and beside it the mean of the weights from some step on.
@@ -93,47 +94,7 @@ def asgd(
     schedule is Bottou's, as torch.optim.ASGD has it.
     """
     w = w * (1 - shrink * eta) - eta * dw
-    average = where(mu == 1, w, average + (w - average) * mu)
+    mean = where(mu == 1, w, mean + (w - mean) * mu)
     eta = learning_rate / (1 + shrink * learning_rate * t) ** alpha
-    mu = 1 / maximum(1, t - start)
-    return w, average, eta, mu
-
-
-@rule
-def sgd_momentum(
-    w, dw, m, t, *, learning_rate=1e-3, beta1=0.9, dampening=0.0, nesterov=False
-):  # fmt: skip
-    """Momentum with the learning rate outside of the velocity: m is a sum of gradients.
-
-    A new learning rate then counts for the old gradients too. m starts as the first gradient, so
-    dampening counts from the second step on. While the learning rate stays the same and nothing is
-    dampened, this is momentum, or with `nesterov` the rule of that name.
-
-    Source: the form of deep-learning libraries, torch.optim.SGD; they go back to Sutskever et al.
-    2013, ICML, section 2, which has the learning rate inside, as the card has.
-    """
-    share = where(t == 1, 1.0, 1 - dampening)
-    m = beta1 * m + share * dw
-    step = dw + beta1 * m if nesterov else m
-    w = w - learning_rate * step
-    return w, m
-
-
-@rule(initial={"eta": "learning_rate", "mu": 1.0})
-def asgd(
-    w, dw, mean, eta: Scalar, mu: Scalar, t, *, learning_rate=1e-2, decay=1e-4, power=0.75, start=1e6
-):  # fmt: skip
-    """Plain descent with shrinking steps; beside it, the mean of the weights that it came by.
-
-    The mean is the result that is wanted. Up to the step `start` it is the weights themselves, so
-    the way from a bad beginning is not averaged in.
-
-    Source: Polyak & Juditsky 1992, SIAM J. Control Optim. 30 (4); the step sizes of Xu 2011,
-    arXiv:1107.2490, section 2, and of Bottou's svmasgd. As in torch.optim.ASGD, eta and mu are
-    those of the step before.
-    """
-    w = w * (1 - decay * eta) - eta * dw
-    mean = (1 - mu) * mean + mu * w
-    eta = learning_rate / (1 + decay * learning_rate * t) ** power
     mu = 1 / maximum(1, t - start)
     return w, mean, eta, mu

@@ -1,7 +1,5 @@
 """The classes of torch.optim, with rules for their steps."""
 
-from typing import Any
-
 import torch
 
 from ..combinators import coupled_decay, decoupled_decay, maximized, with_momentum
@@ -39,10 +37,10 @@ class SGD(RuleOptimizer, torch.optim.SGD):
         """By `momentum`, `dampening` and `nesterov`."""
         if group["momentum"] == 0:
             rule = sgd
-        elif group["nesterov"]:
-            rule = heavy_ball_nesterov
+        elif group["dampening"] != 0:
+            rule = heavy_ball_damped
         else:
-            rule = heavy_ball_damped if group["dampening"] != 0 else heavy_ball
+            rule = heavy_ball_nesterov if group["nesterov"] else heavy_ball
         return _with_options(rule, group)
 
 
@@ -162,7 +160,7 @@ class ASGD(RuleOptimizer, torch.optim.ASGD):
     PyTorch keeps eta and mu in the default dtype, here they are float64.
     """
 
-    state_names = {"eta": "eta", "mu": "mu", "average": "ax"}
+    state_names = {"eta": "eta", "mu": "mu", "mean": "ax"}
     number_names = {"shrink": "lambd", "start": "t0"}
 
     @staticmethod
@@ -179,6 +177,3 @@ class Lion(MadeOptimizer, rule=decoupled_decay(lion)):
     """
 
     state_names = {"m": "exp_avg"}
-
-    def __init__(self, params: Any, *, weight_decay: float = 0.0, **options: Any) -> None:
-        super().__init__(params, weight_decay=weight_decay, **options)
