@@ -7,13 +7,14 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT ?= .
 
-.PHONY: help race test lint bench clean
+.PHONY: help race test lint bench bench-torch clean
 
 help:
 	@echo "make race    train on handwritten digits with the card's rules; writes race.png, bias_correction.png, race.json"
 	@echo "make test    install what the tests need, and run them all"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the step of every peer, side by side"
+	@echo "make bench-torch   the same in PyTorch"
 
 race: .venv/.race
 	$(BIN)/ruleonce race --out $(OUT)
@@ -28,6 +29,9 @@ lint: .venv/.test
 
 bench: .venv/.test
 	$(BIN)/python benchmarks/cpu_step.py $(BENCH)
+
+bench-torch: .venv/.test
+	$(BIN)/python benchmarks/torch_step.py $(BENCH)
 
 clean:
 	rm -rf .venv dist build .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -6,23 +6,32 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Protocol
 
-from peers import CARD, FRESH, FUSED, OURS, Candidate, Peer
+from peers import CARD, FRESH, FUSED, OURS, Candidate
 from startup import DEFINITION, IMPORT
 from timing import ratios, spread
 
 Results = Mapping[str, Mapping[str, Candidate]]  # workload -> name of the candidate -> candidate
+LIBRARIES = ("numpy", "llvmlite", "scikit-learn", "torch", "jax", "optax")
 BUSY = 0.1  # processors; what other programs may use before a number is called doubtful
 
 Table = list[list[str]]
 Cell = Callable[[Candidate, Candidate], str]  # of a candidate and of ours
 
 
-def machine() -> Iterator[str]:
+class Named(Protocol):
+    """A peer, of whatever kind."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the tables."""
+
+
+def machine(libraries: Sequence[str] = LIBRARIES) -> Iterator[str]:
     """What kind of machine this is, and what runs on it; not which one."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield f"{_processor()}, {count} cores, {platform.system()}"
-    libraries = ("numpy", "llvmlite", "scikit-learn", "torch", "jax", "optax")
     yield f"Python {platform.python_version()}, {', '.join(map(_version, libraries))}"
 
 
@@ -42,16 +51,16 @@ def _version(library: str) -> str:
         return f"{library} not installed"
 
 
-def time_table(results: Results, peers: Sequence[Peer]) -> Table:
+def time_table(results: Results, peers: Sequence[Named], ours: str = OURS) -> Table:
     """The time of a step, and its spread."""
 
     def cell(candidate: Candidate, _: Candidate) -> str:
         return f"{shown_time(candidate.times)} ±{spread(candidate.times):.0%}"
 
-    return _table("time of a step", results, peers, cell)
+    return table("time of a step", results, peers, cell, ours)
 
 
-def ratio_table(results: Results, peers: Sequence[Peer]) -> Table:
+def ratio_table(results: Results, peers: Sequence[Named], ours: str = OURS) -> Table:
     """How many times as long as ours, and its spread."""
 
     def cell(candidate: Candidate, base: Candidate) -> str:
@@ -60,10 +69,10 @@ def ratio_table(results: Results, peers: Sequence[Peer]) -> Table:
         values = ratios(candidate, base)
         return f"{shown_ratio(values)} ±{spread(values):.0%}"
 
-    return _table(f"times as long as {OURS}", results, peers, cell)
+    return table(f"times as long as {ours}", results, peers, cell, ours)
 
 
-def markdown_table(results: Results, peers: Sequence[Peer]) -> Table:
+def markdown_table(results: Results, peers: Sequence[Named], ours: str = OURS) -> Table:
     """Our times, and how many times as long the others take."""
 
     def cell(candidate: Candidate, base: Candidate) -> str:
@@ -71,15 +80,19 @@ def markdown_table(results: Results, peers: Sequence[Peer]) -> Table:
             return f"**{shown_time(base.times)}**"
         return f"{shown_ratio(ratios(candidate, base))} x"
 
-    ours_first = sorted(peers, key=lambda peer: peer.name != OURS)
-    return _table("parameters", results, ours_first, cell)
+    ours_first = sorted(peers, key=lambda peer: peer.name != ours)
+    return table("parameters", results, ours_first, cell, ours)
 
 
-def _table(corner: str, results: Results, peers: Sequence[Peer], cell: Cell) -> Table:
+def table(corner: str, results: Results, peers: Sequence[Named], cell: Cell, base: str) -> Table:
+    """A row for each peer, a column for each workload.
+
+    base   the candidate that `cell` gets beside each
+    """
     rows = [[corner, *results]]
     for peer in peers:
         found = [
-            cell(by_name[peer.name], by_name[OURS]) if peer.name in by_name else "not installed"
+            cell(by_name[peer.name], by_name[base]) if peer.name in by_name else "not installed"
             for by_name in results.values()
         ]
         rows.append([peer.name, *found])
@@ -113,11 +126,11 @@ def targets(results: Results, once: Mapping[str, list[float]]) -> Iterator[str]:
     for name, limit in ((IMPORT, 0.15), (DEFINITION, 0.1)):
         seconds = statistics.median(once[name])
         text = f"{name}, in {limit * 1e3:.0f} ms: {seconds * 1e3:.0f} ms"
-        yield _verdict(text, met=seconds < limit)
+        yield verdict(text, met=seconds < limit)
     if "1k" in results:
         seconds = statistics.median(results["1k"][OURS].times)
         text = f"1k, {OURS}, in 4 us: {seconds * 1e6:.2f} us"
-        yield _verdict(text, met=seconds < 4e-6)
+        yield verdict(text, met=seconds < 4e-6)
     for workload, name, peer, factor in (
         ("1k", OURS, CARD, 4.0),
         ("20M", OURS, FUSED, 1.0),
@@ -129,7 +142,7 @@ def targets(results: Results, once: Mapping[str, list[float]]) -> Iterator[str]:
             values = ratios(by_name[peer], by_name[name])
             low, middle, high = statistics.quantiles(values, n=4)
             text = f"{workload}, {name}, {factor:g} x as fast as {peer}: {middle:.2f} x"
-            yield _verdict(f"{text} (quartiles {low:.2f}, {high:.2f})", met=middle >= factor)
+            yield verdict(f"{text} (quartiles {low:.2f}, {high:.2f})", met=middle >= factor)
 
 
 def doubts(busy: Mapping[str, float]) -> Iterator[str]:
@@ -143,7 +156,8 @@ def doubts(busy: Mapping[str, float]) -> Iterator[str]:
         yield f"DOUBTFUL, as other programs kept processors busy meanwhile: {', '.join(doubtful)}"
 
 
-def _verdict(text: str, *, met: bool) -> str:
+def verdict(text: str, *, met: bool) -> str:
+    """A line on a target."""
     return f"{'PASS' if met else 'MISS'}  {text}"
 
 
