@@ -7,9 +7,52 @@ from typing import Any  # a state dict holds tensors, numbers, and what others p
 import torch
 from torch import Tensor
 
+from .settings import Settings
 from .states import Entry
 
 StateDict = dict[str, Any]
+
+
+class Checkpoints(torch.optim.Optimizer):
+    """The part of an optimizer that saves it, loads it and copies it."""
+
+    _settings: Settings
+    _saved: StateDict | None = None  # what is being loaded
+
+    def _forget(self) -> None:
+        """Nothing is known but what stands in the state and in the param groups."""
+        raise NotImplementedError
+
+    def state_dict(self) -> StateDict:
+        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer."""
+        return plain(super().state_dict())
+
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
+
+        Unlike torch.optim, each state keeps the dtype that it was saved in (or gets the optimizer's
+        `state_dtype`), and is copied.
+        """
+        last = self.register_load_state_dict_pre_hook(self._note_saved)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            last.remove()
+            self._saved = None
+
+    def _note_saved(self, _: torch.optim.Optimizer, state_dict: StateDict) -> None:
+        self._saved = state_dict
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_settings": self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        saved = self.__dict__.get("_saved")
+        if saved is not None:  # within load_state_dict
+            parameters = [p for group in state["param_groups"] for p in group["params"]]
+            state = {**state, "state": as_saved(state["state"], saved, parameters)}
+        super().__setstate__(state)
+        self._forget()
 
 
 def plain(state_dict: StateDict) -> StateDict:

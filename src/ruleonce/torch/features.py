@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..combinators import averaged, scaled, unscaled
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, SparseGradientError
 from ..language.rule import Rule
 from .device_numbers import Number
 
@@ -39,6 +39,15 @@ class Features:
                 "0 and below 1."
             )
 
+    def check_step(self, found_inf: Tensor | None, *, releases: bool) -> None:
+        """Raise HyperparameterError where a step cannot be what was asked for."""
+        if found_inf is not None and releases:
+            raise HyperparameterError(
+                "torch.amp.GradScaler has to see all gradients before a step, and "
+                "release_gradients applies each, scaled as it is, as soon as it is there. Leave one "
+                "of them out; bfloat16 needs no scaling."
+            )
+
     def of_step(
         self, gradients: Sequence[Tensor], grad_scale: Tensor | None, found_inf: Tensor | None
     ) -> "Extras":
@@ -54,7 +63,13 @@ class Features:
             numbers["found_inf"] = found_inf
         norm = None
         if self.max_norm is not None:
-            norm = total_norm(gradients)
+            try:
+                norm = total_norm(gradients)
+            except NotImplementedError as error:
+                raise SparseGradientError(
+                    "max_norm needs dense gradients, and one is sparse, which no rule supports: "
+                    "please consider torch.optim.SparseAdam for that parameter."
+                ) from error
             if grad_scale is not None:
                 norm = norm / grad_scale.to(norm.device, non_blocking=True)
             numbers["gradient_scale"] = torch.clamp(self.max_norm / (norm + _TINY), max=1.0)
@@ -118,7 +133,7 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
             norms += torch._foreach_norm(some, 2.0, dtype=_wide(some[0].dtype))
         for some in divided.values():
             of_each = [torch.linalg.vector_norm(x, dtype=_wide(x.dtype)) for x in some]
-            norms.append(torch.linalg.vector_norm(torch.stack(of_each)).full_tensor())  # type: ignore[attr-defined]
+            norms.append(torch.linalg.vector_norm(torch.stack(of_each)).full_tensor())
         first = norms[0]
         whole: Tensor = torch.linalg.vector_norm(
             torch.stack([x.to(gradients[0].device, first.dtype) for x in norms])

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..engines.batch import Call, Inputs
-from ..errors import TensorError
 from .layout import (
     FORMATS,
     block_like,
@@ -30,8 +29,11 @@ _shard = attrgetter("_local_tensor")  # of a DTensor; to_local() takes 50 times 
 _data_ptr = Tensor.data_ptr
 _numel = Tensor.numel
 _is_contiguous = Tensor.is_contiguous
+_is_neg = Tensor.is_neg
 
 Integers = np.ndarray[Any, np.dtype[Any]]
+
+_LOOKED_AT = 8  # parameters a step
 
 _WEIGHTS, _GRADIENT, _STATE = 0, 1, 2  # places among the tensors of a program
 
@@ -96,6 +98,11 @@ class KernelPart:
         self._is_plain = all(map(_is_contiguous, self._blocks)) and not any(
             x.is_complex() for x in self._own
         )
+        self._looks = [
+            (source.shape, source.stride(), own.shape, dtype)
+            for source, own, dtype in zip(sources, self._own, self._dtypes, strict=True)
+        ]
+        self._turn = 0
         self._pointers: list[int] = []
         self._scratch: dict[int, Tensor] = {}
         self._read: Sequence[Tensor] = []
@@ -131,8 +138,9 @@ class KernelPart:
         self._call.prepare_on_device(inputs)  # type: ignore[attr-defined]  # a GpuCall
 
     def _find(self, gradients: Sequence[Tensor]) -> None:
+        sources = self._sources()
         if (
-            list(map(_data_ptr, self._sources())) != self._at
+            list(map(_data_ptr, sources)) != self._at
             or list(map(_data_ptr, self._witnesses)) != self._witnessed
         ):
             raise Moved
@@ -145,9 +153,28 @@ class KernelPart:
             self._check_all(gradients)
             raise
         is_plain = self._is_plain and all(map(_is_contiguous, gradients))
+        is_plain = self._looked_at(sources, gradients) and is_plain
         if not is_plain or pointers != self._pointers:
             with torch.no_grad():
                 self._place(gradients, pointers, is_plain=is_plain)
+
+    def _looked_at(self, sources: Sequence[Tensor], gradients: Sequence[Tensor]) -> bool:
+        """Look closer at a few parameters, others at each step: an address may be the same, and the
+        shape, the strides or the dtype behind it not. To look at all would double what a step of
+        many small tensors costs; such a change is made to all of a model, or seen soon.
+
+        Raises Moved for such a change; False where a gradient is to be read with its sign turned.
+        """
+        first, behind = self._turn, self._turn + _LOOKED_AT
+        self._turn = behind if behind < len(self._looks) else 0
+        plain = True
+        for source, gradient, look in zip(
+            sources[first:behind], gradients[first:behind], self._looks[first:behind], strict=True
+        ):
+            if (source.shape, source.stride(), gradient.shape, gradient.dtype) != look:
+                raise Moved
+            plain = plain and not gradient.is_neg()
+        return plain
 
     def run(self) -> None:
         """Call the kernel."""
@@ -170,15 +197,13 @@ class KernelPart:
 
     def _place(self, gradients: Sequence[Tensor], pointers: list[int], *, is_plain: bool) -> None:
         """Tell the kernel where the gradients lie."""
-        # An address is that of another tensor only if memory was freed and taken anew, and then
-        # some other address has changed too.
-        if (
-            list(map(_dtype, gradients)) != self._dtypes
-            or list(map(_numel, self._sources())) != self._sizes
-        ):
+        if list(map(_dtype, gradients)) != self._dtypes:
             raise Moved
         at = np.array(pointers, np.int64)
-        odd = self.regions.touched(at, self._bytes) | (at % self._itemsizes != 0)
+        has_no_memory = (at == 0) & (self._bytes > 0)  # a gradient of zeros may be kept so
+        is_unaligned = at % self._itemsizes != 0
+        odd = self.regions.touched(at, self._bytes) | is_unaligned | has_no_memory
+        is_plain = is_plain and True not in list(map(_is_neg, gradients))
         placed = pointers
         if not is_plain or odd.any():
             self._check_all(gradients)
@@ -205,15 +230,3 @@ class KernelPart:
     def _check_all(self, gradients: Sequence[Tensor]) -> None:
         for slot, gradient, block in zip(self.slots, gradients, self._blocks, strict=True):
             check_gradient(gradient, block, slot.name)
-
-
-def check_states(states: Sequence[Tensor], weights: Tensor, name: str) -> None:
-    """Raise TensorError for a state that is not as long as its weights."""
-    for state in states:
-        if state.numel() != weights.numel():
-            raise TensorError(
-                f"the state of {name} has {state.numel()} elements (shape {tuple(state.shape)}), "
-                f"and its weights have {weights.numel()} (shape {tuple(weights.shape)}). Was the "
-                "parameter given other data since? Then change its state too, or make a new "
-                "optimizer."
-            )

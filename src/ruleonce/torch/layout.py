@@ -94,14 +94,21 @@ def is_aligned(tensor: Tensor) -> bool:
 
 
 def overlaps_itself(tensor: Tensor) -> bool:
-    """Whether two of its elements may be one place in memory, as in an expanded tensor."""
+    """Whether two of its elements are one place in memory, as in an expanded tensor."""
+    if tensor.numel() < 2:
+        return False
     reach = 1
-    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
-        if size > 1:
-            if stride < reach:
-                return True
-            reach += stride * (size - 1)
-    return False
+    steps = sorted((s, n) for s, n in zip(tensor.stride(), tensor.shape, strict=True) if n > 1)
+    for stride, size in steps:
+        if stride < reach:
+            break
+        reach += stride * (size - 1)
+    else:
+        return False
+    places = torch.zeros(1, dtype=torch.int64)  # rare: such strides may still miss each other
+    for stride, size in steps:
+        places = (places[:, None] + torch.arange(size) * stride).reshape(-1)
+    return len(torch.unique(places)) < len(places)
 
 
 def span(tensor: Tensor) -> tuple[int, int]:
@@ -150,4 +157,14 @@ def check_gradient(gradient: Tensor, weights: Tensor, name: str) -> None:
         raise TensorError(
             f"the gradient of {name} has shape {tuple(gradient.shape)}, and its weights have "
             f"{tuple(weights.shape)}."
+        )
+
+
+def check_state(state: Tensor | None, weights: Tensor, name: str) -> None:
+    """Raise TensorError for a state that has not the shape of its weights."""
+    if state is not None and state.shape != weights.shape:
+        raise TensorError(
+            f"a state of {name} has shape {tuple(state.shape)}, and its weights have "
+            f"{tuple(weights.shape)}. Was the parameter given other data since? Then change its "
+            "state too, or make a new optimizer."
         )

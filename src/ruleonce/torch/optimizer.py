@@ -1,6 +1,6 @@
 """RuleOptimizer: a torch.optim.Optimizer whose step is a rule, compiled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from operator import attrgetter
@@ -13,21 +13,21 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 from ..errors import HyperparameterError
 from ..language.rule import Rule
 from .bundles import Choice, choice_of
-from .checkpoints import StateDict, as_saved, plain
+from .checkpoints import Checkpoints
 from .device_numbers import Number
 from .features import Extras, Features
 from .kernel_part import Moved
 from .plan import Plan
 from .planner import Planner, check_engine
-from .plans import Plans
+from .plans import GivenTwice, Plans
 from .settings import WORDS, Group, Settings, Word, checked_state_dtype, is_on_device, option
 from .slots import Naming, Slot
-from .states import Entry, States
+from .states import States, Writes
 
 _grad = attrgetter("grad")
 
 
-class RuleOptimizer(torch.optim.Optimizer):
+class RuleOptimizer(Checkpoints):
     """A rule as an optimizer of PyTorch, with everything that torch.optim.Optimizer has.
 
     Each class says which rule its options ask for, and how PyTorch calls the rule's state and
@@ -54,7 +54,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     number_names: ClassVar[Mapping[str, Word]] = {}
     has_step: ClassVar[bool] = True
 
-    _saved: StateDict | None = None  # what is being loaded
+    releases_gradients: bool = False  # see training.release_gradients
+    _extras: Extras = Extras()
+    gradient_norm: Tensor | None = None  # of the last step, before clipping; with max_norm
+
     _untraced: ClassVar[Any] = None  # `_step` behind a graph break, for what torch.compile traces
 
     _step_supports_amp_scaling = True  # torch.amp.GradScaler leaves unscaling to the step
@@ -72,8 +75,6 @@ class RuleOptimizer(torch.optim.Optimizer):
         features = Features(max_norm, ema)
         features.check()
         self._settings = Settings(check_engine(engine), checked_state_dtype(state_dtype), features)
-        self.gradient_norm: Tensor | None = None
-        self._extras = Extras()
         super().__init__(params, *args, **kwargs)
         self._forget()
         if RuleOptimizer._untraced is None:  # torch's own constructor has loaded what this loads
@@ -84,6 +85,11 @@ class RuleOptimizer(torch.optim.Optimizer):
         """What the gradients are clipped to."""
         return self._settings.features.max_norm
 
+    @property
+    def ema(self) -> float | None:
+        """The share of the average that a step keeps."""
+        return self._settings.features.ema
+
     def average(self) -> AbstractContextManager[None]:
         """`with optimizer.average():` evaluate the model with the moving average of its weights.
 
@@ -91,7 +97,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """
         from .training import averaged_weights
 
-        if self._settings.features.ema is None:
+        if self.ema is None:
             raise HyperparameterError(
                 f"there is no average: make the optimizer with one, {type(self).__name__}(..., "
                 "ema=0.999)."
@@ -107,7 +113,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Nothing is known of the parameters and their state but what `self.state` holds."""
         self._plans = Plans()
         self._slots: dict[int, Slot] = {}
-        self._writes = -1
+        self._seen: tuple[Writes | None, int] = (None, 0)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch has two overloads
         """Take one step. `closure`, if given, computes the loss and the gradients again; its value
@@ -141,8 +147,21 @@ class RuleOptimizer(torch.optim.Optimizer):
         present = [gradient is not None for gradient in gradients]
         if not all(present):
             gradients = [gradient for gradient in gradients if gradient is not None]
-        self._update(parameters, present, gradients)
+        try:
+            self._update(parameters, present, gradients)
+        except GivenTwice:
+            self._update_in_turn(parameters, present)
         return loss
+
+    def _update_in_turn(self, parameters: Sequence[Tensor], present: list[bool]) -> None:
+        """Where a parameter was given twice: it takes two steps, one after the other, as it does
+        in PyTorch.
+        """
+        times = [sum(q is p for q in parameters[:place]) for place, p in enumerate(parameters)]
+        for turn in range(max(times) + 1):
+            mine = [has and time == turn for has, time in zip(present, times, strict=True)]
+            gradients = [p.grad for p, has in zip(parameters, mine, strict=True) if has]
+            self._update(parameters, mine, gradients)
 
     def step_of(self, parameter: Tensor) -> None:
         """Take a step of one parameter alone, as gradient release does."""
@@ -155,6 +174,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Update those parameters that are present, by their gradients."""
         found_inf = getattr(self, "found_inf", None)
         grad_scale = getattr(self, "grad_scale", None)
+        self._settings.features.check_step(found_inf, releases=self.releases_gradients)
         self._extras = extras = self._settings.features.of_step(gradients, grad_scale, found_inf)
         choices = [self._choice(group) for group in self.param_groups]
         plan = self._known_plan(parameters, present, gradients, choices)
@@ -165,8 +185,24 @@ class RuleOptimizer(torch.optim.Optimizer):
             self._forget()
             plan = self._known_plan(parameters, present, gradients, choices)
             plan.prepare(gradients, self._numbers)
+        if not plan.is_published:
+            plan.publish(self._states)
         plan.run(found_inf)
         self.gradient_norm = extras.norm
+        if self.ema is not None and not self.releases_gradients and not all(present):
+            self._average_others(p for p, has in zip(parameters, present, strict=True) if not has)
+
+    @property
+    def _states(self) -> States:
+        """The state, in dictionaries that say when someone has written to them."""
+        if not isinstance(self.state, States):
+            self.state = States(self.state.items())
+        return self.state
+
+    def _average_others(self, parameters: Iterable[Tensor]) -> None:
+        from .training import average_without_gradient
+
+        average_without_gradient(self, parameters)
 
     def _known_plan(
         self,
@@ -176,17 +212,18 @@ class RuleOptimizer(torch.optim.Optimizer):
         choices: list[Choice],
     ) -> Plan:
         """The plan for these parameters, an old one or a new one."""
-        if not isinstance(self.state, States):
-            self.state = States(self.state.items())
-        if self._writes != self.state.writes.count or self._plans.are_touched:
+        states = self._states
+        if self._seen != (states.writes, states.writes.count) or self._plans.are_touched(states):
             self._forget()  # someone has written to the state
-            self._writes = self.state.writes.count
-        plan = self._plans.find(parameters, present, choices)
+            self._seen = (states.writes, states.writes.count)
+        sizes = [len(group["params"]) for group in self.param_groups]
+        plan = self._plans.find(parameters, present, choices, sizes)
         if plan is None:
-            with torch.no_grad():
-                plan = self._new_plan(parameters, present, gradients, choices)
+            # What is made now may outlive an inference_mode that the step is in.
+            with torch.inference_mode(False), torch.no_grad():
+                plan = self._new_plan(parameters, present, gradients, choices, sizes)
             self._plans.keep(plan)
-            self._writes = self.state.writes.count
+            self._seen = (states.writes, states.writes.count)
         return plan
 
     def _new_plan(
@@ -195,67 +232,47 @@ class RuleOptimizer(torch.optim.Optimizer):
         present: Sequence[bool],
         gradients: Sequence[Tensor],
         choices: Sequence[Choice],
+        sizes: Sequence[int],
     ) -> Plan:
+        some = [p for p, has in zip(parameters, present, strict=True) if has]
+        if len(set(some)) < len(some):
+            raise GivenTwice
         names: list[str] = []
         groups: list[int] = []
         for number, group in enumerate(self.param_groups):
             count = len(group["params"])
-            names += group.get("param_names") or [
-                f"{place} of param group {number}" for place in range(count)
-            ]
+            named = group.get("param_names") or []
+            unnamed = range(len(named), count)
+            names += [*named[:count], *(f"{place} of param group {number}" for place in unnamed)]
             groups += [number] * count
 
         def slot_of(place: int) -> Slot:
             parameter = parameters[place]
             if id(parameter) not in self._slots:
-                entry: Entry = self.state[parameter]
+                found = self._states.get(parameter)
+                entry = self._states.new_entry() if found is None else found
                 slot = Slot(parameter, names[place], groups[place], entry)
                 slot.t = self._naming.steps_of(entry)
                 self._slots[id(parameter)] = slot
-            self._slots[id(parameter)].group = groups[place]
-            return self._slots[id(parameter)]
+            slot = self._slots[id(parameter)]
+            slot.group = groups[place]
+            if not self.has_step:  # a state that a changed option asks for may be new
+                slot.t = self._naming.steps_of(slot.entry)
+            return slot
 
         planner = Planner(self._settings.engine, self._naming, self._start)
-        return planner.plan(parameters, present, gradients, choices, slot_of)
-
-    def state_dict(self) -> StateDict:
-        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer."""
-        return plain(super().state_dict())
-
-    def load_state_dict(self, state_dict: StateDict) -> None:
-        """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
-
-        Unlike torch.optim, each state keeps the dtype that it was saved in (or gets the optimizer's
-        `state_dtype`), and is copied.
-        """
-        last = self.register_load_state_dict_pre_hook(self._note_saved)
-        try:
-            super().load_state_dict(state_dict)
-        finally:
-            last.remove()
-            self._saved = None
-
-    def _note_saved(self, _: torch.optim.Optimizer, state_dict: StateDict) -> None:
-        self._saved = state_dict
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_settings": self._settings}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        saved = self.__dict__.get("_saved")
-        if saved is not None:  # within load_state_dict
-            parameters = [p for group in state["param_groups"] for p in group["params"]]
-            state = {**state, "state": as_saved(state["state"], saved, parameters)}
-        super().__setstate__(state)
-        self.__dict__.setdefault("gradient_norm", None)
-        self._extras = Extras()
-        self._forget()
+        return planner.plan(parameters, present, gradients, choices, slot_of, sizes)
 
     @property
     def _naming(self) -> Naming:
         return Naming(self.state_names, self.has_step, self._settings.state_dtype)
 
     def _choice(self, group: Group) -> Choice:
+        if group.get("differentiable"):
+            raise HyperparameterError(
+                "differentiable=True: a compiled step cannot be differentiated. Use "
+                f"torch.optim.{type(self).__name__} for that."
+            )
         extras = self._extras
         rule = extras.combined(self.rule_of(group))
         on_device = extras.are_on_device or is_on_device(group)

@@ -21,6 +21,7 @@ class PlainPart:
         self,
         slots: Sequence[Slot],
         states: Sequence[Sequence[Tensor]],
+        gradients: Sequence[Tensor],
         rows: Sequence[int],
         program: Program,
         computed: Format,
@@ -30,7 +31,7 @@ class PlainPart:
         self._rows = rows
         self._program = program
         self._dtype = DTYPES[computed]
-        self._shapes = [slot.parameter.shape for slot in slots]
+        self._kinds = self._kinds_of(gradients)
         self._gradients: Sequence[Tensor] = []
         self._inputs: Inputs = []
         self.scalars: dict[int, tuple[float, ...]] = {}
@@ -40,20 +41,26 @@ class PlainPart:
         """Nothing that has an address."""
         return []
 
+    def _kinds_of(self, gradients: Sequence[Tensor]) -> list[object]:
+        return [
+            (slot.parameter.shape, slot.parameter.dtype, gradient.dtype)
+            for slot, gradient in zip(self.slots, gradients, strict=True)
+        ]
+
     def prepare(self, gradients: Sequence[Tensor], inputs: Inputs) -> None:
         """Take the step's numbers; the scalar state is computed here."""
-        if [slot.parameter.shape for slot in self.slots] != self._shapes:
-            raise Moved
         for slot, gradient in zip(self.slots, gradients, strict=True):
             check_gradient(gradient, slot.parameter, slot.name)
+        if self._kinds_of(gradients) != self._kinds:
+            raise Moved
         scalars = self._program.scalars
         for row in set(self._rows):
             named = dict(zip(self._program.step_inputs, inputs[row], strict=True))
             try:
-                found = evaluate(scalars.values(), named, torch, float)
+                found = evaluate((*scalars.values(), *self._program.host), named, torch, float)
+                self.scalars[row] = tuple(map(float, found))[: len(scalars)]
             except (ArithmeticError, ValueError, TypeError) as error:
                 raise no_numbers(self._program, inputs[row], error) from error
-            self.scalars[row] = tuple(map(float, found))
         self._gradients, self._inputs = gradients, inputs
 
     @torch.no_grad()
@@ -64,7 +71,7 @@ class PlainPart:
         ):
             weights, dw = local(slot.parameter), local_gradient(gradient, slot.parameter)
             tensors = [weights, dw, *map(local, states)]
-            self._one([torch.view_as_real(x) if x.is_complex() else x for x in tensors], row)
+            self._one([_real(x) for x in tensors], row)
         self._gradients = []
 
     def _one(self, tensors: Sequence[Tensor], row: int) -> None:
@@ -80,5 +87,11 @@ class PlainPart:
         kept: Mapping[str, Tensor] = dict(zip(program.tensors, tensors, strict=True))
         names = list(program.written)
         found = evaluate(program.written.values(), values, torch, rounded)
-        for name, value in zip(names, found, strict=True):
+        # A rule may hand one tensor on as another: none is written before all are known.
+        new = [value.clone() if any(value is x for x in tensors) else value for value in found]
+        for name, value in zip(names, new, strict=True):
             kept[name].copy_(value)
+
+
+def _real(tensor: Tensor) -> Tensor:
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor

@@ -6,8 +6,12 @@ from operator import is_
 from torch import Tensor
 
 from .bundles import Bundle, Choice, Numbers
+from .columns import Column
 from .kernel_part import KernelPart, Regions
-from .slots import Slot
+from .slots import Kept, Slot
+from .states import States
+
+_LOOKED_AT = 8  # entries of the state a step
 
 
 class Plan:
@@ -17,6 +21,8 @@ class Plan:
     present      which of them have a gradient
     choices      for each param group
     slots        of those that have one
+    sizes        of the param groups
+    is_published   whether new state stands in the optimizer's
     """
 
     def __init__(
@@ -26,35 +32,63 @@ class Plan:
         choices: Sequence[Choice],
         slots: Sequence[Slot],
         bundles: Sequence[Bundle],
+        sizes: Sequence[int],
     ) -> None:
         self.parameters = list(parameters)
         self.present = list(present)
         self.choices = list(choices)
         self.slots = slots
         self.bundles = bundles
+        self.is_published = False
+        self.sizes = list(sizes)
+        self._kept: list[Kept] = []
+        self._turn = 0
         self._is_single = len(bundles) == 1
         regions = Regions([x for bundle in bundles for x in bundle.part.written])
         for bundle in bundles:
             if isinstance(bundle.part, KernelPart):
                 bundle.part.regions = regions
-        columns = {id(c): c for slot in slots for c, _ in slot.places.values()}
-        self._columns = list(columns.values())
 
     def fits(
-        self, parameters: Sequence[Tensor], present: Sequence[bool], choices: Sequence[Choice]
+        self,
+        parameters: Sequence[Tensor],
+        present: Sequence[bool],
+        choices: Sequence[Choice],
+        sizes: Sequence[int],
     ) -> bool:
         """Whether this plan is for these parameters and choices."""
         return (
             present == self.present
             and choices == self.choices
+            and sizes == self.sizes
             and len(parameters) == len(self.parameters)
             and all(map(is_, parameters, self.parameters))
         )
 
     @property
-    def is_touched(self) -> bool:
-        """Whether someone else has written to a step count or a scalar state."""
-        return True in [column.is_touched for column in self._columns]
+    def columns(self) -> dict[int, Column]:
+        """Those that its numbers stand in."""
+        return {id(column): column for slot in self.slots for column, _ in slot.places.values()}
+
+    def publish(self, states: States) -> None:
+        """Put new state where users see it: now nothing can be refused any more."""
+        self.is_published = True
+        for slot in self.slots:
+            if slot.entry and slot.parameter not in states:
+                states.quietly(slot.parameter, slot.entry)
+        self._kept = [Kept(slot) for slot in self.slots]
+
+    def is_as_it_was(self, states: States) -> bool:
+        """Look at a few entries of the state, others at each step: whether someone has put other
+        tensors there. To look at all takes longer than a step; such a change is made to all of
+        them, or noted by the dictionaries themselves, or seen soon.
+        """
+        first = self._turn
+        self._turn = first + _LOOKED_AT if first + _LOOKED_AT < len(self._kept) else 0
+        for kept in self._kept[first : first + _LOOKED_AT]:
+            if not kept.stands(states.get(kept.slot.parameter)):
+                return False
+        return True
 
     def prepare(self, gradients: Sequence[Tensor], numbers: Numbers) -> None:
         """All that can fail. Raises Moved if the plan no longer fits.

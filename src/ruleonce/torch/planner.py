@@ -14,8 +14,17 @@ from ..errors import EngineError
 from ..formats import Format, computed_in
 from ..language.hyperparameters import nearest
 from .bundles import Bundle, Choice, DeviceBundle, Part, Row
-from .kernel_part import KernelPart, check_states
-from .layout import check_gradient, check_weights, format_of, length, local, local_gradient, span
+from .kernel_part import KernelPart
+from .layout import (
+    check_gradient,
+    check_state,
+    check_weights,
+    format_of,
+    length,
+    local,
+    local_gradient,
+    span,
+)
 from .plain_part import PlainPart
 from .plan import Plan
 from .slots import Naming, Slot, Start, complete
@@ -52,24 +61,28 @@ class Planner:
         gradients: Sequence[Tensor],
         choices: Sequence[Choice],
         slot_of: Callable[[int], Slot],
+        sizes: Sequence[int],
     ) -> Plan:
         """A plan for the parameters that have a gradient.
 
         gradients   of those parameters that have one: where `present` says so
         choices     for each param group
         slot_of     the place of a parameter -> its slot
+        sizes       of the param groups
 
         Raises TensorError and its kinds, before any state is made.
         """
         slots = [slot_of(place) for place, has in enumerate(present) if has]
         for slot, gradient in zip(slots, gradients, strict=True):
-            weights = local(slot.parameter)
-            check_weights(weights, slot.name)
+            self._engine(slot.parameter)
+            check_weights(local(slot.parameter), slot.name)
             # As a whole: a DTensor may be divided otherwise than its weights, until it is read.
             check_gradient(gradient, slot.parameter, slot.name)
+            for name in choices[slot.group].rule.state:
+                check_state(slot.entry.get(self.naming.key(name)), slot.parameter, slot.name)
         for slot in slots:
             device = slot.parameter.device
-            on_device = choices[slot.group].on_device and self._engine(device) == "gpu"
+            on_device = choices[slot.group].on_device and self._engine(slot.parameter) == "gpu"
             slot.numbers_on = device if on_device else None
         complete(slots, lambda slot: choices[slot.group].rule, self.naming, self.start)
         kinds: dict[tuple[object, ...], list[int]] = {}
@@ -81,13 +94,13 @@ class Planner:
             self._bundle(slots, gradients, choices, places)
             for _, places in sorted(kinds.items(), key=lambda kind: (kind[0][0], kind[1]))
         ]
-        return Plan(parameters, present, choices, slots, bundles)
+        return Plan(parameters, present, choices, slots, bundles, sizes)
 
     def _kind(self, slot: Slot, gradient: Tensor, choices: Sequence[Choice]) -> tuple[object, ...]:
         choice = choices[slot.group]
         device = slot.parameter.device
         formats = self._formats(slot, gradient, choice)
-        return choice, device, self._engine(device), tuple(formats.items())
+        return choice, device, self._engine(slot.parameter), tuple(formats.items())
 
     def _formats(self, slot: Slot, gradient: Tensor, choice: Choice) -> dict[str, Format]:
         states = self._states(slot, choice)
@@ -98,11 +111,18 @@ class Planner:
     def _states(self, slot: Slot, choice: Choice) -> list[Tensor]:
         return [slot.entry[self.naming.key(name)] for name in choice.rule.state]
 
-    def _engine(self, device: torch.device) -> str:
+    def _engine(self, parameter: Tensor) -> str:
+        device = parameter.device
+        if self.engine == "cpu" and device.type != "cpu":
+            raise EngineError(
+                f"engine='cpu' is for tensors on the CPU; a parameter is on {device}. Leave the "
+                "argument out: each device then has the engine that is made for it."
+            )
         if self.engine != "auto":
             return self.engine
         name, library = _ENGINES.get(device.type, ("tensors", "torch"))
-        return name if find_spec(library) else "tensors"
+        has_memory = type(local(parameter)) is Tensor  # and is not some other kind of tensor's
+        return name if has_memory and find_spec(library) else "tensors"
 
     def _bundle(
         self,
@@ -140,13 +160,11 @@ class Planner:
         formats = self._formats(slots[0], gradients[0], choice)
         states = [[local(x) for x in self._states(slot, choice)] for slot in slots]
         weights = [local(slot.parameter) for slot in slots]
-        for slot, of, own in zip(slots, states, weights, strict=True):
-            check_states(of, own, slot.name)
         device = slots[0].parameter.device
-        engine = self._engine(device)
+        engine = self._engine(slots[0].parameter)
         if engine == "tensors":
             computed = computed_in(formats.values())
-            return PlainPart(slots, states, rows, program, computed)
+            return PlainPart(slots, states, gradients, rows, program, computed)
         batch = Batch(program, formats, list(map(length, weights)), rows)
         shards = [
             local_gradient(gradient, slot.parameter)
@@ -175,7 +193,9 @@ def _waves(slots: Sequence[Slot]) -> list[int]:
     spans = sorted(
         (*span(local(slot.parameter)), place)
         for place, slot in enumerate(slots)
-        if slot.parameter.device.type in _ENGINES and slot.parameter.numel()
+        if type(local(slot.parameter)) is Tensor
+        and slot.parameter.device.type in _ENGINES
+        and slot.parameter.numel()
     )
     waves = [0] * len(slots)
     reached: list[tuple[int, int]] = []  # (end, place) of the parameters that may reach further

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..language.rule import Rule
 from .columns import Column
 from .layout import block_like, local, same_layout
-from .states import Entry
+from .states import put
 
 STEP = "step"
 
@@ -34,7 +34,7 @@ class Slot:
     parameter: Tensor
     name: str
     group: int
-    entry: Entry
+    entry: dict[str, Any]
     t: int = 0
     scalars: dict[str, float] = field(default_factory=dict)
     places: dict[str, tuple[Column, int]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Naming:
         if entry.get(STEP) is not None:
             return int(entry[STEP])
         # PyTorch keeps no count for this class: all that can be known is whether there was a step.
-        return int(any(value is not None for value in entry.values()))
+        return int(any(entry.get(key) is not None for key in self.state.values()))
 
 
 def complete(
@@ -89,7 +89,7 @@ def complete(
                 found = slot.entry.get(naming.key(name))
                 slot.scalars[name] = float(start(slot, name) if found is None else found)
                 scalars.setdefault(name, []).append(slot)
-                slot.entry.quietly(naming.key(name), found)  # its place in the order
+                put(slot.entry, naming.key(name), found)  # its place in the order
             else:
                 _state_tensor(slot, name, naming, start)
     for name, of in scalars.items():
@@ -101,6 +101,34 @@ def complete(
 _LONGEST = 256
 
 Start = Callable[[Slot, str], float]
+
+
+@dataclass(eq=False)
+class Kept:
+    """What an entry held when a plan was made, to be looked at later."""
+
+    slot: Slot
+
+    def __post_init__(self) -> None:
+        entry = self.slot.entry
+        self._keys = tuple(entry)
+        self._values = [(value, address(value)) for value in entry.values()]
+
+    def stands(self, entry: object) -> bool:
+        """Whether `entry` is that of the slot, and holds what it held."""
+        own = self.slot.entry
+        return (entry is own or (entry is None and not own)) and (
+            len(own) == len(self._keys)
+            and all(
+                own.get(key) is value and address(value) == at
+                for key, (value, at) in zip(self._keys, self._values, strict=True)
+            )
+        )
+
+
+def address(value: object) -> int:
+    """Where a tensor lies; 0 for what has no place."""
+    return value.data_ptr() if type(value) is Tensor and value.device.type != "meta" else 0
 
 
 def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.dtype) -> None:
@@ -117,7 +145,7 @@ def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.
             column = Column([value for _, value in some], dtype, device)
             for place, (slot, _) in enumerate(some):
                 slot.places[key] = (column, place)
-                slot.entry.quietly(key, column.view(place))
+                put(slot.entry, key, column.view(place))
 
 
 def _state_tensor(slot: Slot, name: str, naming: Naming, start: Start) -> None:
@@ -129,13 +157,17 @@ def _state_tensor(slot: Slot, name: str, naming: Naming, start: Start) -> None:
             new = block_of(weights, dtype, lambda x: x.copy_(local(weights)))
         else:
             value = start(slot, name)
-            new = block_of(weights, dtype, lambda x: x.fill_(value))
-        slot.entry.quietly(key, new)
+            new = block_of(weights, dtype, lambda x: _real(x).fill_(value))
+        put(slot.entry, key, new)
         return
     part, own = local(found), local(weights)
     wanted = part.dtype if naming.dtype is None else _state_dtype(weights, naming.dtype)
     if part.dtype != wanted or not same_layout(part, block_like(own)):
-        slot.entry.quietly(key, block_of(weights, wanted, lambda x: x.copy_(part)))
+        put(slot.entry, key, block_of(weights, wanted, lambda x: x.copy_(part)))
+
+
+def _real(tensor: Tensor) -> Tensor:
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
 
 
 def _state_dtype(weights: Tensor, dtype: torch.dtype | None) -> torch.dtype:

@@ -4,7 +4,7 @@ dictionaries that say when someone has written to them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any  # a state is a tensor, a number or None
+from typing import Any, Self  # a state is a tensor, a number or None
 
 from torch import Tensor
 
@@ -46,12 +46,27 @@ class Entry(dict[str, Any]):
         self._writes.count += 1
         super().clear()
 
-    def quietly(self, name: str, value: Any) -> None:
-        """Set a state without it counting as written: the optimizer's own way."""
-        super().__setitem__(name, value)
+    def popitem(self) -> tuple[str, Any]:
+        """As dict.popitem."""
+        self._writes.count += 1
+        return super().popitem()
+
+    def setdefault(self, name: str, value: Any = None) -> Any:
+        """As dict.setdefault."""
+        self._writes.count += 1
+        return super().setdefault(name, value)
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc]  # as dict's
+        self.update(other)
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)  # a copy, or a file, holds plain dictionaries
+
+
+def put(entry: dict[str, Any], name: str, value: Any) -> None:
+    """Set a state without it counting as written: the optimizer's own way."""
+    dict.__setitem__(entry, name, value)
 
 
 class States(defaultdict[Any, Any]):
@@ -67,15 +82,20 @@ class States(defaultdict[Any, Any]):
             self[key] = value
 
     def __missing__(self, key: Any) -> Any:
-        self[key] = {}
+        self[key] = self.new_entry()
         return self[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.writes.count += 1
-        # What is kept under other keys than parameters is not ours: it is carried along.
-        if isinstance(key, Tensor) and isinstance(value, dict):
-            value = Entry(self.writes, value)
         super().__setitem__(key, value)
+
+    def new_entry(self) -> Entry:
+        """An entry that stands in no place yet."""
+        return Entry(self.writes, {})
+
+    def quietly(self, key: Tensor, entry: dict[str, Any]) -> None:
+        """Put an entry in its place without it counting as written: the optimizer's own way."""
+        super().__setitem__(key, entry)
 
     def __delitem__(self, key: Any) -> None:
         self.writes.count += 1
@@ -95,6 +115,22 @@ class States(defaultdict[Any, Any]):
         """As dict.update."""
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
+
+    def setdefault(self, key: Any, value: Any = None) -> Any:
+        """As dict.setdefault."""
+        if key not in self:
+            self[key] = value
+        return self[key]
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # as dict's
+        self.update(other)
+        return self
+
+    def copy(self) -> defaultdict[Any, Any]:  # type: ignore[override]  # a plain one
+        """The same entries in a plain dictionary."""
+        return _restored(list(self.items()))
+
+    __copy__ = copy  # type: ignore[assignment]  # a plain one
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (list(self.items()),)

@@ -1,12 +1,15 @@
 """Two ways to train with less memory, or to better weights: gradient release, and averaging."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from ..combinators import averaged
 from ..errors import HyperparameterError, StructureError
+from ..language.graph import evaluate
+from ..language.rule import rule
 from .layout import local
 from .optimizer import RuleOptimizer
 from .slots import AVERAGE
@@ -25,6 +28,10 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
     Raises HyperparameterError if the optimizer has `max_norm`, StructureError if a parameter of the
     model that needs a gradient is not in the optimizer.
     """
+    if not isinstance(optimizer, RuleOptimizer):
+        raise StructureError(
+            f"release_gradients takes an optimizer of ruleonce.torch; found {type(optimizer)!r}."
+        )
     if optimizer.max_norm is not None:
         raise HyperparameterError(
             f"max_norm={optimizer.max_norm!r} needs the gradients of all parameters at once, and "
@@ -44,6 +51,8 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
         optimizer.step_of(parameter)
         parameter.grad = None
 
+    optimizer.releases_gradients = True
+
     handles = [
         parameter.register_post_accumulate_grad_hook(update)  # type: ignore[no-untyped-call]  # torch's
         for parameter in model.parameters()
@@ -53,8 +62,24 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
     def end() -> None:
         for handle in handles:
             handle.remove()
+        optimizer.releases_gradients = False
 
     return end
+
+
+_still = rule(lambda w, _: w)
+
+
+@torch.no_grad()
+def average_without_gradient(optimizer: RuleOptimizer, parameters: Iterable[Tensor]) -> None:
+    """Have the averages of parameters that a step leaves out go on towards them."""
+    program, decay = averaged(_still).program(), optimizer.ema
+    for parameter in parameters:
+        entry = optimizer.state.get(parameter, {})
+        if AVERAGE in entry:
+            average, weights = local(entry[AVERAGE]), local(parameter)
+            values = {"w": weights.to(average.dtype), AVERAGE: average, "average_decay": decay}
+            average.copy_(*evaluate([program.outputs[AVERAGE]], values, torch, float))
 
 
 @contextmanager
