@@ -27,8 +27,8 @@ def source(rule, name="float32", **others):
     return emitter.emit(program, formats, computed_in(formats.values()))
 
 
-def compiled(rule, target, name="float32", **others):
-    """The assembly of both kernels for a GPU, which need not be there."""
+def both(rule, target, name="float32", **others):
+    """Both kernels, compiled for a GPU, which need not be there."""
     kernels = triton_source.load(
         source(rule, name, **others), emitter.kernel_name(rule.program()), interpreted=False
     )
@@ -40,10 +40,13 @@ def compiled(rule, target, name="float32", **others):
         {(place,): [["tt.divisibility", 16]] for place in range(3)},
     )
     numbers = ASTSource(kernels.numbers, {"inputs": "*fp64", "numbers": "*fp64"})
+    return [triton.compile(what, target=target, options=options) for what in (step, numbers)]
+
+
+def compiled(rule, target, name="float32", **others):
+    """The assembly of both kernels."""
     form = "ptx" if target is NVIDIA else "amdgcn"
-    return [
-        triton.compile(what, target=target, options=options).asm[form] for what in (step, numbers)
-    ]
+    return [made.asm[form] for made in both(rule, target, name, **others)]
 
 
 def test_every_operation_is_spelled():
@@ -121,3 +124,50 @@ def test_constants_are_rounded_once_and_may_be_infinite():
     assert "tl.full((), -8388608, tl.int32).to(tl.float32, bitcast=True)" in text
     wide = emitter.emit(program, dict.fromkeys(program.tensors, FLOAT64), FLOAT64)
     assert "tl.full((), 0.1, tl.float64)" in wide
+
+
+def test_a_tensor_is_said_to_be_aligned_only_where_it_is():
+    """A hint belongs to what makes the pointer: made once for both paths, it would be said of
+    tensors that are not aligned.
+    """
+    step, _ = both(ro.adam, NVIDIA)
+    pointers = [line for line in step.asm["ttir"].split("\n") if "tt.int_to_ptr" in line]
+
+    assert sum("tt.divisibility" in line for line in pointers) == 4
+    assert len(pointers) == 8
+
+
+def test_a_gpu_rounds_to_bfloat16_itself():
+    assembly, _ = compiled(ro.adam, NVIDIA, "bfloat16")
+
+    assert re.search(r"cvt\.rn\.bf16(x2)?\.f32", assembly)
+    assert not re.search(r"cvt\.r[zpm]\.bf16", assembly)
+
+
+def test_constants_of_the_functions_keep_all_their_bits():
+    """Triton takes a literal for a float32 where it may."""
+    _, numbers = compiled(ro.adam, NVIDIA)
+
+    assert re.search("0d3FE62E42FEE00000", numbers, re.IGNORECASE)  # ln 2, its first part
+
+
+@ro.rule
+def taken(w, dw, w_at, t, *, row=0.1, row_=0.2, w_new=0.3, w_result=0.4, taken_elements=1.0):
+    """Names that the kernels have uses for."""
+    w_at_ = t * t
+    w = w - row * dw - row_ * w_at - dw / w_new - w_at / w_result - w / w_at_
+    return w, w_at * taken_elements
+
+
+@ro.rule
+def builtin(w, dw, m, *, range=0.1, float=0.2, print=0.3, interpreter_semantic=0.4):  # noqa: A002
+    """Names that Triton or Python have uses for."""
+    m = m - dw * interpreter_semantic
+    return w - range * m - float * dw * print, m
+
+
+@pytest.mark.parametrize(
+    "rule", [taken, builtin, ro.rule(lambda w, dw: w - dw)], ids=lambda rule: rule.name
+)
+def test_any_name_of_python_compiles(rule):
+    assert all(compiled(rule, NVIDIA))

@@ -21,18 +21,21 @@ from ..formats import FLOAT64, Format
 from ..language.graph import Node, in_order
 from ..language.program import Program
 from .names import identifier, node_names
+from .triton_functions import FUNCTIONS
 from .triton_memory import helpers, load, store, stored_as
-from .triton_operations import FUNCTIONS, constant, operation
+from .triton_operations import constant, operation
 
 Formats = Mapping[str, Format]
 
 # Columns of the table in front of the addresses.
 LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 
+# What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "mask", "host", "BLOCK",
+    "offsets", "mask", "host", "BLOCK", "INTERPRETED", "interpreter_semantic",
 }  # fmt: skip
+_TAKEN_ENDS = ("_address", "_at", "_result", "_elements")
 
 
 def emit(program: Program, formats: Formats, computed: Format) -> str:
@@ -43,7 +46,7 @@ def emit(program: Program, formats: Formats, computed: Format) -> str:
     header = f'"""{program.name}: {kept}; computed in {computed.name}."""\n\n'
     parts = [
         f"{header}import triton\nimport triton.language as tl\n",
-        *(text for op, text in FUNCTIONS.items() if op in used),
+        *dict.fromkeys(text for op, texts in FUNCTIONS.items() if op in used for text in texts),
         *helpers(stored, computed),
         "\n".join(_elements(program, computed)) + "\n",
         "\n".join(_kernel(program, formats, computed)) + "\n",
@@ -58,8 +61,10 @@ def kernel_name(program: Program) -> str:
 
 
 def _safe(name: str) -> str:
+    """A name for the author's value that is none of the kernels' own; another for another name."""
     plain = identifier(name)
-    is_taken = plain in _TAKEN or plain.endswith("_at") or iskeyword(plain)
+    bare = plain.rstrip("_")  # row is row_ here, and row_ is row__
+    is_taken = bare in _TAKEN or bare.endswith(_TAKEN_ENDS) or iskeyword(bare)
     return f"{plain}_" if is_taken else plain
 
 
@@ -93,30 +98,42 @@ def _kernel(program: Program, formats: Formats, computed: Format) -> Iterator[st
         loaded = f"tl.load(host + {index})"
         yield f"    {names[node]} = {_from_host(loaded, node, computed)}"
     for index, tensor in enumerate(program.tensors):
-        if tensor in program.read or tensor in program.written:
-            pointer = f"tl.pointer_type(tl.{stored_as(formats[tensor])})"
-            yield f"    {_safe(tensor)}_at = tl.load(row + {FIRST + index}).to({pointer})"
+        if _is_used(tensor, program):
+            yield f"    {_safe(tensor)}_address = tl.load(row + {FIRST + index})"
     yield "    start = (entry & 0xFFFFFFFF) * BLOCK"
     yield "    offsets = start + tl.arange(0, BLOCK)"
     yield f"    if (tl.load(row + {ALIGNED}) != 0) & (start + BLOCK <= length):"
-    for tensor in program.tensors:
-        if tensor in program.read or tensor in program.written:
-            yield f"        {_safe(tensor)}_at = tl.multiple_of({_safe(tensor)}_at, 16)"
-    yield from _path(program, formats, computed, names, "")
+    yield from _path(program, formats, computed, names, is_whole=True)
     yield "    else:"
     yield "        mask = offsets < length"
-    yield from _path(program, formats, computed, names, ", mask=mask")
+    yield from _path(program, formats, computed, names, is_whole=False)
 
 
 def _path(
-    program: Program, formats: Formats, computed: Format, names: Mapping[Node, str], mask: str
+    program: Program,
+    formats: Formats,
+    computed: Format,
+    names: Mapping[Node, str],
+    *,
+    is_whole: bool,
 ) -> Iterator[str]:
-    """Load, compute and store one block."""
+    """Load, compute and store one block.
+
+    The pointers are made in each path: a hint belongs to what made a pointer, and it is true of
+    aligned tensors only.
+    """
+    for tensor in program.tensors:
+        if _is_used(tensor, program):
+            pointer = f"tl.pointer_type(tl.{stored_as(formats[tensor])})"
+            made = f"{_safe(tensor)}_address.to({pointer})"
+            hinted = f"tl.multiple_of({made}, 16)" if is_whole else made
+            yield f"        {_safe(tensor)}_at = {hinted}"
+    mask = "" if is_whole else ", mask=mask"
     for tensor in program.read:
         loaded = load(_safe(tensor), formats[tensor], computed, mask)
         yield f"        {_safe(tensor)} = {loaded}"
     arguments = ", ".join([*map(_safe, program.read), *(names[node] for node in program.host)])
-    results = [f"{_safe(tensor)}_new" for tensor in program.written]
+    results = [f"{_safe(tensor)}_result" for tensor in program.written]
     if not results:
         yield "        pass"
         return
@@ -130,9 +147,13 @@ def _path(
             yield f"        {line}"
 
 
+def _is_used(tensor: str, program: Program) -> bool:
+    return tensor in program.read or tensor in program.written
+
+
 def _from_host(loaded: str, node: Node, computed: Format) -> str:
-    if node.kind == "truth":
-        return f"{loaded} != 0.0"
+    if node.kind == "truth":  # for each element: the interpreter has no `&` of one and many
+        return f"tl.broadcast_to({loaded}, (BLOCK,)) != 0.0"
     return loaded if computed is FLOAT64 else f"{loaded}.to(tl.{computed.name})"
 
 

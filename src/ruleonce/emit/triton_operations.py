@@ -1,4 +1,4 @@
-"""How each operation is spelled in Triton.
+"""How each operation is spelled in Triton; what is called is in triton_functions.
 
 The bits are those of the operation: `/` and `sqrt` of float32 are approximations in Triton, so the
 correctly rounded ones are named, and `-x` is `0 - x`, which loses the sign of zero. What is left
@@ -25,8 +25,10 @@ SPELLING: Mapping[Op, str] = {
     ops.ABS: "tl.abs({0})",
     ops.SQRT: "tl.sqrt_rn({0})",
     ops.SIGN: "tl.where({0} > 0, 1.0, tl.where({0} < 0, -1.0, {0} + 0.0))",
-    ops.MAXIMUM: "tl.where(({0} > {1}) | ({0} != {0}), {0}, {1})",
-    ops.MINIMUM: "tl.where(({0} < {1}) | ({0} != {0}), {0}, {1})",
+    # Not `({0} > {1}) | ({0} != {0})`: where {0} is one number for the whole block, Triton's
+    # interpreter has no `|` of the two.
+    ops.MAXIMUM: "tl.where({0} > {1}, {0}, tl.where({0} != {0}, {0}, {1}))",
+    ops.MINIMUM: "tl.where({0} < {1}, {0}, tl.where({0} != {0}, {0}, {1}))",
     ops.EXP: "tl.exp({0})",
     ops.LOG: "tl.log({0})",
     ops.TANH: "_tanh({0})",
@@ -43,8 +45,8 @@ SPELLING: Mapping[Op, str] = {
     ops.NOT: "{0} == 0",
     ops.WHERE: "tl.where({0}, {1}, {2})",
     # Numbers of the step only, where they are computed on the device.
-    ops.MOD: "{0} - tl.floor({0} / {1}) * {1}",
-    ops.FLOORDIV: "tl.floor({0} / {1})",
+    ops.MOD: "_modulo({0}, {1})",
+    ops.FLOORDIV: "_floordiv({0}, {1})",
 }
 
 # Division and root of float64 are IEEE's as they stand.
@@ -52,40 +54,6 @@ _IN_FLOAT64: Mapping[Op, str] = {ops.DIV: "{0} / {1}", ops.SQRT: "tl.sqrt({0})"}
 
 # In float32 these are computed in float64 and rounded once.
 LIBRARY = (ops.EXP, ops.LOG, ops.TANH, ops.CBRT, ops.POWER)
-
-# Triton has these for NVIDIA's library alone. exp and log are everywhere.
-FUNCTIONS: Mapping[Op, str] = {
-    ops.TANH: """\
-@triton.jit
-def _tanh(x):
-    size = tl.abs(x)
-    small = tl.exp(size * -2.0)
-    square = x * x
-    series = x - x * square * (1 / 3 - square * (2 / 15 - square * (17 / 315 - square * 62 / 2835)))
-    large = (1.0 - small) / (1.0 + small)
-    return tl.where(size < 0.05, series, tl.where(x < 0, large * -1.0, large))
-""",
-    ops.CBRT: """\
-@triton.jit
-def _cbrt(x):
-    size = tl.abs(x)
-    near = tl.exp(tl.log(size) / 3.0)
-    near = near - (near * near * near - size) / (3.0 * near * near)
-    root = near - (near * near * near - size) / (3.0 * near * near)
-    root = tl.where((size == 0) | (size * 0.0 != 0.0), size, root)
-    return tl.where(x < 0, root * -1.0, root)
-""",
-    ops.POWER: """\
-@triton.jit
-def _power(x, y):
-    size = tl.exp(y * tl.log(tl.abs(x)))
-    whole = tl.floor(y) == y
-    odd = whole & (tl.floor(y * 0.5) * 2.0 != y)
-    negative = tl.where(odd, size * -1.0, tl.where(whole, size, size * 0.0 / 0.0))
-    found = tl.where(x < 0, negative, size)
-    return tl.where((y == 0) | (x == 1), 1.0, found)
-""",
-}
 
 
 def operation(node: Node, operands: list[str], computed: Format) -> str:

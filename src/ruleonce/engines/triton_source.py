@@ -1,11 +1,16 @@
 """Triton source to kernels: compiled for a GPU, or run by Triton's interpreter without one."""
 
 import linecache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any  # Triton has no type information
 
-from ..errors import MissingLibraryError
+import numpy as np
+
+from ..errors import EngineError, MissingLibraryError
 from . import UNFORKABLE
 
 try:
@@ -32,26 +37,46 @@ class Kernels:
     numbers: Any
 
 
-@lru_cache(maxsize=256)
 def load(source: str, name: str, *, interpreted: bool) -> Kernels:
     """The kernels of a source that `emit.triton` wrote for the rule `name`; made once.
 
     interpreted   run on tensors in the memory of the processor, by NumPy
+
+    Raises EngineError for a kernel of a GPU in a process that is set to interpret all kernels.
     """
     with UNFORKABLE:
-        # Triton reads the lines of a function as `inspect` does, and that asks linecache.
-        file = f"<ruleonce {name} {hash(source) & 0xFFFFFFFF:08x}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        namespace: dict[str, Any] = {"__name__": file}
-        exec(compile(source, file, "exec"), namespace)  # noqa: S102  (our own text)
-        if interpreted:
-            for key, value in list(namespace.items()):
-                if hasattr(value, "fn") and not isinstance(value, InterpretedFunction):
-                    namespace[key] = InterpretedFunction(value.fn)
-        return Kernels(namespace[name], namespace[f"{name}_numbers"])
+        return _load(source, name, interpreted=interpreted)
 
 
-def version() -> str:
-    """Triton's own."""
-    found: str = triton.__version__
-    return found
+@lru_cache(maxsize=256)
+def _load(source: str, name: str, *, interpreted: bool) -> Kernels:
+    # Triton reads the lines of a function as `inspect` does, and that asks linecache. The name of
+    # the file is that of its contents, so none hides the lines of another.
+    file = f"<ruleonce {name} {sha256(source.encode()).hexdigest()[:12]}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    namespace: dict[str, Any] = {"__name__": file}
+    exec(compile(source, file, "exec"), namespace)  # noqa: S102  (our own text)
+    if interpreted:
+        # triton.jit asks TRITON_INTERPRET when it decorates; this is what it would give then.
+        for key, value in list(namespace.items()):
+            if hasattr(value, "fn") and not isinstance(value, InterpretedFunction):
+                namespace[key] = InterpretedFunction(value.fn)
+        if "INTERPRETED" in namespace:
+            namespace["INTERPRETED"] = triton.language.constexpr(True)
+    elif isinstance(namespace[name], InterpretedFunction):
+        raise EngineError(
+            "TRITON_INTERPRET is set, so Triton would read a GPU's addresses as if they were the "
+            "processor's. Unset it before Python starts; CPU tensors are interpreted without it."
+        )
+    return Kernels(namespace[name], namespace[f"{name}_numbers"])
+
+
+@contextmanager
+def interpreting() -> Iterator[None]:
+    """Held while kernels are interpreted.
+
+    The interpreter puts its own functions into triton.language as long as it runs: nothing else may
+    be interpreted or compiled meanwhile. And a GPU says nothing of an overflow, so NumPy may not.
+    """
+    with UNFORKABLE, np.errstate(all="ignore"):
+        yield

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..engines.batch import Inputs
-from ..errors import HyperparameterError
 from ..language.rule import Rule
 from .columns import Column
 from .device_numbers import DeviceNumbers, Number
@@ -102,10 +101,8 @@ class Bundle:
         inputs = []
         for row in self._rows:
             values = [
-                _number(value, name) if isinstance(value, Tensor) else value
-                for value, name in zip(
-                    numbers(self.choice, row.group), self.choice.numbers, strict=True
-                )
+                value.item() if isinstance(value, Tensor) else value
+                for value in numbers(self.choice, row.group)
             ]
             inputs.append((*values, *row.scalars, row.t + 1))
         self.part.prepare(gradients, inputs)
@@ -195,15 +192,6 @@ class DeviceBundle(Bundle):
     def enter(self) -> bool:
         """Made anew each time: the numbers are elsewhere."""
         return False
-
-
-def _number(tensor: Tensor, name: str) -> float:
-    if tensor.numel() != 1:
-        raise HyperparameterError(
-            f"{name}={tensor.tolist()} is a tensor of {tensor.numel()} elements; it must be one "
-            "number."
-        )
-    return tensor.item()
 
 
 def _columns(slots: Sequence[Slot], key: str) -> list[tuple[Column, Tensor | None]]:

@@ -4,6 +4,7 @@ Each is a combinator on the rule, so it is a part of the same kernel, and a numb
 the step.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,12 +32,14 @@ class Features:
 
     def check(self) -> None:
         """Raise HyperparameterError for a value that cannot be."""
-        if self.max_norm is not None and not self.max_norm > 0:
-            raise HyperparameterError(f"max_norm is {self.max_norm!r}; it must be above 0.")
-        if self.ema is not None and not 0 <= self.ema < 1:
+        if self.max_norm is not None and not _is_number(self.max_norm, above=0):
             raise HyperparameterError(
-                f"ema is {self.ema!r}; it is the share of the average that a step keeps, at least "
-                "0 and below 1."
+                f"max_norm is {self.max_norm!r}; it must be a number above 0."
+            )
+        if self.ema is not None and not (self.ema == 0 or _is_number(self.ema, above=0, below=1)):
+            raise HyperparameterError(
+                f"ema is {self.ema!r}; it is the share of the average that a step keeps, a number "
+                "of at least 0 and below 1."
             )
 
     def check_step(self, found_inf: Tensor | None, *, releases: bool) -> None:
@@ -44,8 +47,8 @@ class Features:
         if found_inf is not None and releases:
             raise HyperparameterError(
                 "torch.amp.GradScaler has to see all gradients before a step, and "
-                "release_gradients applies each, scaled as it is, as soon as it is there. Leave one "
-                "of them out; bfloat16 needs no scaling."
+                "release_gradients applies each, scaled as it is, as soon as it is there. Leave "
+                "one of them out; bfloat16 needs no scaling."
             )
 
     def of_step(
@@ -143,3 +146,9 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32
+
+
+def _is_number(value: object, *, above: float, below: float = math.inf) -> bool:
+    return (
+        isinstance(value, (int, float)) and above < value and (value < below or below == math.inf)
+    )

@@ -20,6 +20,7 @@ from .layout import (
     same_layout,
     span,
 )
+from .looks import Look
 from .slots import Slot
 
 # The loops over all parameters are maps of functions of C: they are what a step of many small
@@ -28,12 +29,8 @@ _dtype = attrgetter("dtype")
 _shard = attrgetter("_local_tensor")  # of a DTensor; to_local() takes 50 times as long
 _data_ptr = Tensor.data_ptr
 _numel = Tensor.numel
-_is_contiguous = Tensor.is_contiguous
-_is_neg = Tensor.is_neg
 
 Integers = np.ndarray[Any, np.dtype[Any]]
-
-_LOOKED_AT = 8  # parameters a step
 
 _WEIGHTS, _GRADIENT, _STATE = 0, 1, 2  # places among the tensors of a program
 
@@ -95,14 +92,9 @@ class KernelPart:
             np.int64,
         )
         self._itemsizes = np.array([FORMATS[dtype].itemsize for dtype in self._dtypes], np.int64)
-        self._is_plain = all(map(_is_contiguous, self._blocks)) and not any(
-            x.is_complex() for x in self._own
-        )
-        self._looks = [
-            (source.shape, source.stride(), own.shape, dtype)
-            for source, own, dtype in zip(sources, self._own, self._dtypes, strict=True)
-        ]
-        self._turn = 0
+        self._weights = Look(sources)
+        self._gradients = Look([])  # not seen yet
+        self._always_copied = False
         self._pointers: list[int] = []
         self._scratch: dict[int, Tensor] = {}
         self._read: Sequence[Tensor] = []
@@ -141,6 +133,7 @@ class KernelPart:
         sources = self._sources()
         if (
             list(map(_data_ptr, sources)) != self._at
+            or not self._weights.holds(sources)
             or list(map(_data_ptr, self._witnesses)) != self._witnessed
         ):
             raise Moved
@@ -152,29 +145,16 @@ class KernelPart:
         except RuntimeError:  # it has none
             self._check_all(gradients)
             raise
-        is_plain = self._is_plain and all(map(_is_contiguous, gradients))
-        is_plain = self._looked_at(sources, gradients) and is_plain
-        if not is_plain or pointers != self._pointers:
-            with torch.no_grad():
-                self._place(gradients, pointers, is_plain=is_plain)
-
-    def _looked_at(self, sources: Sequence[Tensor], gradients: Sequence[Tensor]) -> bool:
-        """Look closer at a few parameters, others at each step: an address may be the same, and the
-        shape, the strides or the dtype behind it not. To look at all would double what a step of
-        many small tensors costs; such a change is made to all of a model, or seen soon.
-
-        Raises Moved for such a change; False where a gradient is to be read with its sign turned.
-        """
-        first, behind = self._turn, self._turn + _LOOKED_AT
-        self._turn = behind if behind < len(self._looks) else 0
-        plain = True
-        for source, gradient, look in zip(
-            sources[first:behind], gradients[first:behind], self._looks[first:behind], strict=True
-        ):
-            if (source.shape, source.stride(), gradient.shape, gradient.dtype) != look:
+        if not self._gradients.holds(gradients):
+            self._check_all(gradients)
+            if list(map(_dtype, gradients)) != self._dtypes:
                 raise Moved
-            plain = plain and not gradient.is_neg()
-        return plain
+            self._gradients = Look(gradients)
+            self._always_copied = not all(map(_can_be_read, gradients, self._blocks))
+            self._pointers = []
+        if self._always_copied or pointers != self._pointers:
+            with torch.no_grad():
+                self._place(gradients, pointers)
 
     def run(self) -> None:
         """Call the kernel."""
@@ -195,18 +175,14 @@ class KernelPart:
             for p, sharded in zip(self._parameters, self._is_sharded, strict=True)
         ]
 
-    def _place(self, gradients: Sequence[Tensor], pointers: list[int], *, is_plain: bool) -> None:
+    def _place(self, gradients: Sequence[Tensor], pointers: list[int]) -> None:
         """Tell the kernel where the gradients lie."""
-        if list(map(_dtype, gradients)) != self._dtypes:
-            raise Moved
         at = np.array(pointers, np.int64)
         has_no_memory = (at == 0) & (self._bytes > 0)  # a gradient of zeros may be kept so
         is_unaligned = at % self._itemsizes != 0
         odd = self.regions.touched(at, self._bytes) | is_unaligned | has_no_memory
-        is_plain = is_plain and True not in list(map(_is_neg, gradients))
         placed = pointers
-        if not is_plain or odd.any():
-            self._check_all(gradients)
+        if self._always_copied or odd.any():
             placed = [
                 self._readable(place, gradient, is_odd=bool(odd[place]))
                 for place, gradient in enumerate(gradients)
@@ -220,7 +196,7 @@ class KernelPart:
         and no write of this step may touch what it reads.
         """
         block = self._blocks[place]
-        if same_layout(gradient, block) and not (is_odd or gradient.is_conj() or gradient.is_neg()):
+        if _can_be_read(gradient, block) and not is_odd:
             return gradient.data_ptr()
         if place not in self._scratch:
             self._scratch[place] = block_like(block, gradient.dtype)
@@ -230,3 +206,8 @@ class KernelPart:
     def _check_all(self, gradients: Sequence[Tensor]) -> None:
         for slot, gradient, block in zip(self.slots, gradients, self._blocks, strict=True):
             check_gradient(gradient, block, slot.name)
+
+
+def _can_be_read(gradient: Tensor, block: Tensor) -> bool:
+    """Whether a kernel that walks the block finds there the elements of the gradient, in order."""
+    return same_layout(gradient, block) and not (gradient.is_conj() or gradient.is_neg())

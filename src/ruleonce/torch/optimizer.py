@@ -1,7 +1,6 @@
 """RuleOptimizer: a torch.optim.Optimizer whose step is a rule, compiled."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar  # Any: options of param groups, and what torch leaves open
@@ -12,6 +11,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from ..errors import HyperparameterError
 from ..language.rule import Rule
+from .averages import Averaging, average_others
 from .bundles import Choice, choice_of
 from .checkpoints import Checkpoints
 from .device_numbers import Number
@@ -20,14 +20,23 @@ from .kernel_part import Moved
 from .plan import Plan
 from .planner import Planner, check_engine
 from .plans import GivenTwice, Plans
-from .settings import WORDS, Group, Settings, Word, checked_state_dtype, is_on_device, option
+from .settings import (
+    WORDS,
+    Group,
+    Settings,
+    Word,
+    as_start,
+    checked_state_dtype,
+    is_on_device,
+    option,
+)
 from .slots import Naming, Slot
 from .states import States, Writes
 
 _grad = attrgetter("grad")
 
 
-class RuleOptimizer(Checkpoints):
+class RuleOptimizer(Averaging, Checkpoints):
     """A rule as an optimizer of PyTorch, with everything that torch.optim.Optimizer has.
 
     Each class says which rule its options ask for, and how PyTorch calls the rule's state and
@@ -84,25 +93,6 @@ class RuleOptimizer(Checkpoints):
     def max_norm(self) -> float | None:
         """What the gradients are clipped to."""
         return self._settings.features.max_norm
-
-    @property
-    def ema(self) -> float | None:
-        """The share of the average that a step keeps."""
-        return self._settings.features.ema
-
-    def average(self) -> AbstractContextManager[None]:
-        """`with optimizer.average():` evaluate the model with the moving average of its weights.
-
-        Raises HyperparameterError if the optimizer was made without `ema`.
-        """
-        from .training import averaged_weights
-
-        if self.ema is None:
-            raise HyperparameterError(
-                f"there is no average: make the optimizer with one, {type(self).__name__}(..., "
-                "ema=0.999)."
-            )
-        return averaged_weights(self)
 
     @staticmethod
     def rule_of(group: Group) -> Rule:
@@ -190,7 +180,8 @@ class RuleOptimizer(Checkpoints):
         plan.run(found_inf)
         self.gradient_norm = extras.norm
         if self.ema is not None and not self.releases_gradients and not all(present):
-            self._average_others(p for p, has in zip(parameters, present, strict=True) if not has)
+            absent = [p for p, has in zip(parameters, present, strict=True) if not has]
+            average_others(self.state, absent, self.ema)
 
     @property
     def _states(self) -> States:
@@ -198,11 +189,6 @@ class RuleOptimizer(Checkpoints):
         if not isinstance(self.state, States):
             self.state = States(self.state.items())
         return self.state
-
-    def _average_others(self, parameters: Iterable[Tensor]) -> None:
-        from .training import average_without_gradient
-
-        average_without_gradient(self, parameters)
 
     def _known_plan(
         self,
@@ -293,7 +279,9 @@ class RuleOptimizer(Checkpoints):
         """Where a state starts."""
         group = self.param_groups[slot.group]
         start = self.rule_of(group).schema.initial.get(state, 0.0)
-        return float(self._option(group, start)) if isinstance(start, str) else start
+        if not isinstance(start, str):
+            return start
+        return as_start(self._option(group, start), start, state)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from typing import Any  # the options of a param group are whatever a class has
 import torch
 from torch import Tensor
 
-from ..errors import TensorTypeError
+from ..errors import HyperparameterError, TensorTypeError
 from .features import Features
 from .layout import DTYPES
 
@@ -35,8 +35,22 @@ class Settings:
 
 
 def option(group: Group, word: Word) -> Any:
-    """The value of a word in a param group."""
-    return group[word] if isinstance(word, str) else group[word[0]][word[1]]
+    """The value of a word in a param group. Raises HyperparameterError for a tensor of several."""
+    value = group[word] if isinstance(word, str) else group[word[0]][word[1]]
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise HyperparameterError(
+            f"{word if isinstance(word, str) else word[0]} is a tensor of {value.numel()} "
+            "elements; it must be one number."
+        )
+    return value
+
+
+def as_start(value: Any, name: str, state: str) -> float:
+    """The number that a state starts at; raises HyperparameterError if it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise HyperparameterError(f"{name}={value!r}: {state} cannot start there.") from error
 
 
 def is_on_device(group: Group) -> bool:

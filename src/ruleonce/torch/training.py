@@ -1,18 +1,12 @@
-"""Two ways to train with less memory, or to better weights: gradient release, and averaging."""
+"""Gradient release: training with less memory."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ..combinators import averaged
 from ..errors import HyperparameterError, StructureError
-from ..language.graph import evaluate
-from ..language.rule import rule
-from .layout import local
 from .optimizer import RuleOptimizer
-from .slots import AVERAGE
 
 
 def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Callable[[], None]:
@@ -65,39 +59,3 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
         optimizer.releases_gradients = False
 
     return end
-
-
-_still = rule(lambda w, _: w)
-
-
-@torch.no_grad()
-def average_without_gradient(optimizer: RuleOptimizer, parameters: Iterable[Tensor]) -> None:
-    """Have the averages of parameters that a step leaves out go on towards them."""
-    program, decay = averaged(_still).program(), optimizer.ema
-    for parameter in parameters:
-        entry = optimizer.state.get(parameter, {})
-        if AVERAGE in entry:
-            average, weights = local(entry[AVERAGE]), local(parameter)
-            values = {"w": weights.to(average.dtype), AVERAGE: average, "average_decay": decay}
-            average.copy_(*evaluate([program.outputs[AVERAGE]], values, torch, float))
-
-
-@contextmanager
-def averaged_weights(optimizer: RuleOptimizer) -> Iterator[None]:
-    """Put the moving average of the weights in their place; afterwards they are back."""
-    pairs = [
-        (local(parameter), local(optimizer.state[parameter][AVERAGE]))
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter in optimizer.state and AVERAGE in optimizer.state[parameter]
-    ]
-    with torch.no_grad():
-        kept = [weights.clone() for weights, _ in pairs]
-        for weights, average in pairs:
-            weights.copy_(average)
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for (weights, _), own in zip(pairs, kept, strict=True):
-                weights.copy_(own)
