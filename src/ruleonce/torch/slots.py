@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any  # a state is a tensor, a number or None
 
 import torch
@@ -110,25 +111,21 @@ class Kept:
     slot: Slot
 
     def __post_init__(self) -> None:
-        entry = self.slot.entry
-        self._keys = tuple(entry)
-        self._values = [(value, address(value)) for value in entry.values()]
+        self._values = list(self.slot.entry.values())
+        self._tensors = [
+            value for value in self._values if type(value) is Tensor and value.device.type != "meta"
+        ]
+        self._at = list(map(Tensor.data_ptr, self._tensors))
 
     def stands(self, entry: object) -> bool:
         """Whether `entry` is that of the slot, and holds what it held."""
         own = self.slot.entry
-        return (entry is own or (entry is None and not own)) and (
-            len(own) == len(self._keys)
-            and all(
-                own.get(key) is value and address(value) == at
-                for key, (value, at) in zip(self._keys, self._values, strict=True)
-            )
+        return (
+            (entry is own or (entry is None and not own))
+            and len(own) == len(self._values)
+            and all(map(is_, own.values(), self._values))
+            and list(map(Tensor.data_ptr, self._tensors)) == self._at
         )
-
-
-def address(value: object) -> int:
-    """Where a tensor lies; 0 for what has no place."""
-    return value.data_ptr() if type(value) is Tensor and value.device.type != "meta" else 0
 
 
 def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.dtype) -> None:
