@@ -1,7 +1,24 @@
-"""Options of the test run."""
+"""Options of the test run, and where the gpu engine is tested."""
+
+import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files anew; read the diff"
     )
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("cpu", id="interpreted"),
+        pytest.param("cuda", id="gpu", marks=pytest.mark.gpu),
+    ]
+)
+def device(request):
+    """The processor, where Triton's interpreter runs the kernels, and a GPU with `-m gpu`."""
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no GPU here")
+    return torch.device(request.param)

@@ -25,18 +25,6 @@ from ruleonce.language import ops
 SIZES = (0, 1, 7, 1023, 1024, 1025, 3000)
 SPECIAL = (0.0, -0.0, 1e-40, -1e-40, 1e-310, 1e30, -1e30, np.inf, -np.inf, np.nan)
 
-DEVICES = [
-    pytest.param("cpu", id="interpreted"),
-    pytest.param("cuda", id="gpu", marks=pytest.mark.gpu),
-]
-
-
-@pytest.fixture(params=DEVICES)
-def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("there is no GPU here")
-    return torch.device(request.param)
-
 
 class Tensors:
     """NumPy arrays, and the same values on the device, one of them not aligned."""

@@ -15,18 +15,6 @@ from ruleonce.engines import gpu
 from ruleonce.engines.batch import Batch
 from ruleonce.formats import FLOAT32
 
-DEVICES = [
-    pytest.param("cpu", id="interpreted"),
-    pytest.param("cuda", id="gpu", marks=pytest.mark.gpu),
-]
-
-
-@pytest.fixture(params=DEVICES)
-def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("there is no GPU here")
-    return torch.device(request.param)
-
 
 def computed(function, pairs, device):
     """What the device makes of a function of two numbers of the step: a row for each pair."""

@@ -10,19 +10,6 @@ import torch
 import ruleonce.torch
 from ruleonce.errors import EngineError
 
-DEVICES = [
-    pytest.param("cpu", id="interpreted"),
-    pytest.param("cuda", id="gpu", marks=pytest.mark.gpu),
-]
-
-
-@pytest.fixture(params=DEVICES)
-def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("there is no GPU here")
-    return torch.device(request.param)
-
-
 SHAPES = [(5, 3), (), (0,), (1030,)]
 CLASSES = ["SGD", "Adam", "AdamW", "NAdam", "RAdam", "ASGD", "Lion"]
 

@@ -79,8 +79,6 @@ class Bundle:
     places   of its slots, among those of the plan
     """
 
-    on_device = False
-
     def __init__(
         self, choice: Choice, part: Part, rows: Sequence[Row], places: Sequence[int], naming: Naming
     ) -> None:
@@ -141,8 +139,6 @@ class Bundle:
 class DeviceBundle(Bundle):
     """A part whose numbers live on the device: nothing is ever read back."""
 
-    on_device = True
-
     def __init__(
         self,
         choice: Choice,
@@ -154,7 +150,7 @@ class DeviceBundle(Bundle):
         super().__init__(choice, part, rows, places, naming)
         self._kernels = part
         device = part.slots[0].parameter.device
-        count = len(choice.rule.schema.numbers)
+        count = len(choice.numbers)
         self._numbers = DeviceNumbers([(row.scalars, row.t) for row in rows], count, device)
 
     def prepare(self, gradients: Sequence[Tensor], numbers: Numbers) -> None:

@@ -1,5 +1,7 @@
 """The classes of torch.optim, with rules for their steps."""
 
+from typing import ClassVar
+
 import torch
 
 from ..combinators import coupled_decay, decoupled_decay, maximized, with_momentum
@@ -19,6 +21,17 @@ def _with_options(rule: Rule, group: Group) -> Rule:
         is_decoupled = group.get("decoupled_weight_decay", False)
         rule = decoupled_decay(rule) if is_decoupled else coupled_decay(rule)
     return maximized(rule) if group["maximize"] else rule
+
+
+class _OneRule(RuleOptimizer):
+    """A class with one rule for all of its options."""
+
+    rule: ClassVar[Rule]
+
+    @classmethod
+    def rule_of(cls, group: Group) -> Rule:
+        """The rule of the class."""
+        return _with_options(cls.rule, group)
 
 
 class SGD(RuleOptimizer, torch.optim.SGD):
@@ -62,19 +75,15 @@ class AdamW(RuleOptimizer, torch.optim.AdamW):
     rule_of = staticmethod(Adam.rule_of)
 
 
-class Adagrad(RuleOptimizer, torch.optim.Adagrad):
+class Adagrad(_OneRule, torch.optim.Adagrad):
     """torch.optim.Adagrad, compiled; see RuleOptimizer for what it takes beside its arguments."""
 
+    rule = adagrad_decaying
     state_names = {"v": "sum"}
     number_names = {
         "decay_rate": "lr_decay",
         "initial_accumulator": "initial_accumulator_value",
     }
-
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(adagrad_decaying, group)
 
 
 class RMSprop(RuleOptimizer, torch.optim.RMSprop):
@@ -90,51 +99,35 @@ class RMSprop(RuleOptimizer, torch.optim.RMSprop):
         return _with_options(with_momentum(rule) if group["momentum"] > 0 else rule, group)
 
 
-class Adamax(RuleOptimizer, torch.optim.Adamax):
+class Adamax(_OneRule, torch.optim.Adamax):
     """torch.optim.Adamax, compiled; see RuleOptimizer for what it takes beside its arguments."""
 
+    rule = adamax
     state_names = {"m": "exp_avg", "u": "exp_inf"}
 
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(adamax, group)
 
-
-class NAdam(RuleOptimizer, torch.optim.NAdam):
+class NAdam(_OneRule, torch.optim.NAdam):
     """torch.optim.NAdam, compiled; see RuleOptimizer for what it takes beside its arguments.
 
     PyTorch keeps the product of the momenta in the default dtype, here it is float64.
     """
 
+    rule = nadam
     state_names = {"product": "mu_product", "m": "exp_avg", "v": "exp_avg_sq"}
 
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(nadam, group)
 
-
-class RAdam(RuleOptimizer, torch.optim.RAdam):
+class RAdam(_OneRule, torch.optim.RAdam):
     """torch.optim.RAdam, compiled; see RuleOptimizer for what it takes beside its arguments."""
 
+    rule = radam
     state_names = {"m": "exp_avg", "v": "exp_avg_sq"}
 
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(radam, group)
 
-
-class Adadelta(RuleOptimizer, torch.optim.Adadelta):
+class Adadelta(_OneRule, torch.optim.Adadelta):
     """torch.optim.Adadelta, compiled; see RuleOptimizer for what it takes beside its arguments."""
 
+    rule = adadelta
     state_names = {"v": "square_avg", "u": "acc_delta"}
-
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(adadelta, group)
 
 
 class Rprop(RuleOptimizer, torch.optim.Rprop):
@@ -154,19 +147,15 @@ class Rprop(RuleOptimizer, torch.optim.Rprop):
         return maximized(rprop) if group["maximize"] else rprop
 
 
-class ASGD(RuleOptimizer, torch.optim.ASGD):
+class ASGD(_OneRule, torch.optim.ASGD):
     """torch.optim.ASGD, compiled; see RuleOptimizer for what it takes beside its arguments.
 
     PyTorch keeps eta and mu in the default dtype, here they are float64.
     """
 
+    rule = asgd
     state_names = {"eta": "eta", "mu": "mu", "mean": "ax"}
     number_names = {"shrink": "lambd", "start": "t0"}
-
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """One rule for all options."""
-        return _with_options(asgd, group)
 
 
 class Lion(MadeOptimizer, rule=decoupled_decay(lion)):
