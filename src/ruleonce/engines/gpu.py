@@ -21,7 +21,7 @@ from ..formats import Format, computed_in
 from ..language.program import Program
 from . import UNFORKABLE
 from .batch import Batch, Inputs, no_numbers
-from .gpu_table import Table, is_capturing, keep
+from .gpu_table import Table, is_capturing, keep, upload
 from .host import host_function
 from .triton_source import Kernels, interpreting, load
 
@@ -117,19 +117,13 @@ class GpuCall:
                 if is_capturing(self._device):
                     keep(self._inputs, self._numbers, self._blocks)
             elif self._numbers_are_new:
-                self._upload_numbers()
+                upload(self._host_numbers, self._numbers)
+                self._numbers_are_new = False
             if self._grid[0]:
                 self._launch(table)
 
     def _launch(self, table: torch.Tensor) -> None:
         self._kernels.step[self._grid](table, self._blocks, self._numbers, **_STEP)
-
-    def _upload_numbers(self) -> None:
-        host = self._host_numbers
-        if self._device.type == "cuda":
-            host = host.pin_memory()  # new each time, as for the table
-        self._numbers.copy_(host, non_blocking=True)
-        self._numbers_are_new = False
 
     def _guard(self) -> AbstractContextManager[object]:
         return interpreting() if self._device.type == "cpu" else torch.cuda.device(self._device)

@@ -33,6 +33,11 @@ def is_capturing(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
+def upload(host: torch.Tensor, there: torch.Tensor) -> None:
+    """Copy to the device without waiting, from pinned memory that is new each time."""
+    there.copy_(host.pin_memory() if there.is_cuda else host, non_blocking=True)
+
+
 def keep(*tensors: torch.Tensor) -> None:
     """Never give back the memory of what a captured graph reads."""
     _KEPT.extend(tensors)
@@ -79,8 +84,7 @@ class Table:
         if self._is_new:
             if self._is_captured:  # a graph reads the old addresses
                 self._there, self._is_captured = self._empty(), False
-            host = self._host.pin_memory() if self._device.type == "cuda" else self._host
-            self._there.copy_(host, non_blocking=True)
+            upload(self._host, self._there)
             self._is_new = False
             self.uploads += 1
         return self._there

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..engines.gpu_table import is_capturing, upload
 from ..errors import EngineError
 
 Number = float | Tensor
@@ -33,16 +34,14 @@ class DeviceNumbers:
         """Take over the hyperparameters of a row: numbers where they changed, tensors always."""
         known = tuple(None if isinstance(value, Tensor) else float(value) for value in values)
         if known != self._known[row]:
-            if self.tensor.is_cuda and torch.cuda.is_current_stream_capturing():
+            if is_capturing(self.tensor.device):
                 raise EngineError(
                     "a number of the step has changed since the last step before this CUDA graph "
                     f"is captured: it is {known}, it was {self._known[row]}. A graph would keep it "
                     "for ever. Set it before the warm-up, or give it as a tensor on the device."
                 )
             floats = torch.tensor([0.0 if x is None else x for x in known], dtype=torch.float64)
-            if self.tensor.is_cuda:
-                floats = floats.pin_memory()  # held by PyTorch until the copy is done
-            self.tensor[row, : self._numbers].copy_(floats, non_blocking=True)
+            upload(floats, self.tensor[row, : self._numbers])
             self._known[row] = known
         for place, value in enumerate(values):
             if isinstance(value, Tensor):
