@@ -7,15 +7,21 @@ from .errors import RuleonceError as RuleonceError
 from .language.functions import abs as abs  # noqa: A004  (Python's works in a rule as well)
 from .language.functions import cbrt as cbrt
 from .language.functions import clip as clip
+from .language.functions import dot as dot
 from .language.functions import exp as exp
 from .language.functions import log as log
 from .language.functions import maximum as maximum
+from .language.functions import mean as mean
 from .language.functions import minimum as minimum
+from .language.functions import norm as norm
 from .language.functions import power as power
 from .language.functions import sign as sign
+from .language.functions import size as size
 from .language.functions import sqrt as sqrt
 from .language.functions import square as square
+from .language.functions import sum as sum  # noqa: A004  (Python's cannot take a tensor of a rule)
 from .language.functions import tanh as tanh
+from .language.functions import total as total
 from .language.functions import where as where
 from .language.rule import Rule as Rule
 from .language.rule import rule as rule

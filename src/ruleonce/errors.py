@@ -35,6 +35,10 @@ class SparseGradientError(RuleonceError, RuntimeError):
     """A gradient is sparse; torch.optim raises RuntimeError for it too."""
 
 
+class NonFiniteGradientError(TensorError, FloatingPointError):
+    """A gradient is infinite or nan, and the optimizer was asked to refuse it."""
+
+
 class StructureError(TensorError):
     """Gradients whose nesting or names differ from those of the parameters."""
 

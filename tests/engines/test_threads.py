@@ -14,7 +14,7 @@ import pytest
 from alone import alone
 
 import ruleonce as ro
-from ruleonce.engines import compiled, native, threads
+from ruleonce.engines import native, sweep, threads
 from ruleonce.errors import EngineError
 
 SHARED = (1 << 20) + 4321  # elements: enough to be shared by threads, and no round number
@@ -108,12 +108,12 @@ def test_a_split_covers_every_element_once(sizes, parts):
     """Each job is a run of rows: (table, first row, begin in it, last row, end in it)."""
     optimizer = adam_of([5])
     optimizer.step([np.ones(5, "float32")])
-    launch = optimizer._launches[0][0]._call
-    launch._lengths, launch._total, launch._jobs = sizes, sum(sizes), {}
+    last = optimizer._launches[0][0]._call._last
+    whole = sweep.Sweep(last._native, last._table, sizes, threads.POOL)
 
-    jobs_at = launch._split(parts)
+    jobs_at = whole._split(parts)
 
-    jobs = launch._jobs[parts]
+    jobs = whole._jobs[parts]
     assert len(jobs_at) == len(jobs) <= parts
     done = [np.zeros(size, int) for size in sizes]
     for _, first, begin, last, end in jobs:
@@ -123,9 +123,9 @@ def test_a_split_covers_every_element_once(sizes, parts):
     assert all(np.all(x == 1) for x in done)
     lengths = [0]
     for _, _, _, last, end in jobs[:-1]:
-        assert (sum(sizes[:last]) + end) % compiled._GRAIN == 0
+        assert (sum(sizes[:last]) + end) % sweep._GRAIN == 0
         lengths.append(sum(sizes[:last]) + end)
-    assert max(np.diff([*lengths, sum(sizes)])) <= sum(sizes) / parts + compiled._GRAIN
+    assert max(np.diff([*lengths, sum(sizes)])) <= sum(sizes) / parts + sweep._GRAIN
 
 
 def test_large_steps_do_use_the_threads(monkeypatch):
@@ -133,7 +133,7 @@ def test_large_steps_do_use_the_threads(monkeypatch):
     seen = set()
     optimizer = adam_of([SHARED])
     steps(optimizer, 1)
-    launch = optimizer._launches[0][0]._call
+    launch = optimizer._launches[0][0]._call._last
     call = launch._native.call
     barrier = threading.Barrier(3)  # passes only if three threads are here at once
 

@@ -12,15 +12,18 @@ at any element:
     address of the table, first row, first element in it, last row, end in that one
 
 Where it pays, a third function, `<rule>.vectors`, does all of a run but the last few elements; see
-llvm_vectors. No fast-math flag is set and nothing is contracted: the bits are those of the
-operations, in the rule's order.
+llvm_vectors. A rule of several passes has these functions for each; see llvm_sums for what a pass
+adds up. No fast-math flag is set and nothing is contracted: the bits are those of the operations,
+in the rule's order.
 """
 
 from collections.abc import Iterator, Mapping
 
 from ..formats import FLOAT64, Format
+from ..language.graph import Node
 from ..language.ops import Op
-from ..language.program import Program
+from ..language.program import Pass, Program
+from . import llvm_sums as sums
 from . import llvm_vectors as vectors
 from .llvm_lanes import ONE
 from .llvm_memory import FLOATS, host_number, load, store
@@ -39,19 +42,15 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     fused   the bits of a vector that the processor multiplies and adds in one instruction; 0 where
             there is no such instruction
     """
-    name = identifier(program.name)
     number = FLOATS[computed]
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     used = {node.op for node in program.body}
-    lanes = vectors.lanes_of(program, formats, computed, fused)
+    # Only the last pass, which writes, has a loop over vectors.
+    lanes = vectors.lanes_of(program.passes[-1], formats, computed, fused)
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
         "",
-        *(vectors.function(program, formats, computed, lanes, name) if lanes else ()),
-        *_range(program, formats, computed, name),
-        "",
-        *table_walk(program, name, has_vectors=lanes is not None),
-        "",
+        *(line for one in program.passes for line in _pass(one, formats, computed, fused)),
         *(f"declare {number} @llvm.{f}.{_suffix(computed)}({number})" for f in ("fabs", "sqrt")),
         *_declarations(used),
         "attributes #0 = { nounwind }",
@@ -62,34 +61,54 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     return "\n".join(lines)
 
 
-def _range(program: Program, formats: Formats, computed: Format, name: str) -> Iterator[str]:
+def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator[str]:
+    """The functions of one pass."""
+    name = identifier(one.name)
+    lanes = vectors.lanes_of(one, formats, computed, fused)
+    if lanes:
+        yield from vectors.function(one, formats, computed, lanes, name)
+    yield from _range(one, formats, computed, name)
+    yield ""
+    yield from table_walk(one, name, has_vectors=lanes is not None)
+    yield ""
+
+
+def _range(one: Pass, formats: Formats, computed: Format, name: str) -> Iterator[str]:
     """The function that does the elements from %begin up to %end of one tensor."""
-    names = node_names(program, (*program.host, *program.body))
-    yield f"define internal void @{name}.range({parameters(program)}) #0 {{"
+    names = node_names(one, (*one.host, *one.body))
+    yield f"define internal void @{name}.range({parameters(one)}) #0 {{"
     yield "range.entry:"
-    for index, node in enumerate(program.host):
+    for index, node in enumerate(one.host, start=one.first_number):
         for line in host_number(index, names[node], node, computed):
             yield f"  {line}"
     yield "  %range.some = icmp ult i64 %range.begin, %range.end"
-    yield "  br i1 %range.some, label %range.loop, label %range.done"
-    yield "range.loop:"
-    yield "  %range.i = phi i64 [ %range.begin, %range.entry ], [ %range.next, %range.loop ]"
-    for tensor in program.read:
-        for line in load(identifier(tensor), formats[tensor], computed):
+    if one.sums:
+        yield from sums.blocks(one, _element(one, formats, computed, names), names, computed)
+    else:
+        yield "  br i1 %range.some, label %range.loop, label %range.done"
+        yield "range.loop:"
+        yield "  %range.i = phi i64 [ %range.begin, %range.entry ], [ %range.next, %range.loop ]"
+        for line in _element(one, formats, computed, names):
             yield f"  {line}"
-    for node in program.body:
-        for line in operation(node, names, computed, ONE):
-            yield f"  {line}"
-    for tensor, node in program.written.items():
-        value = operand(node, names, computed, ONE)
-        for line in store(identifier(tensor), value, formats[tensor], computed):
-            yield f"  {line}"
-    yield "  %range.next = add nuw i64 %range.i, 1"
-    yield "  %range.more = icmp ult i64 %range.next, %range.end"
-    yield "  br i1 %range.more, label %range.loop, label %range.done"
+        yield "  %range.next = add nuw i64 %range.i, 1"
+        yield "  %range.more = icmp ult i64 %range.next, %range.end"
+        yield "  br i1 %range.more, label %range.loop, label %range.done"
     yield "range.done:"
     yield "  ret void"
     yield "}"
+
+
+def _element(
+    one: Pass, formats: Formats, computed: Format, names: Mapping[Node, str]
+) -> Iterator[str]:
+    """The work on element %range.i."""
+    for tensor in one.read:
+        yield from load(identifier(tensor), formats[tensor], computed)
+    for node in one.body:
+        yield from operation(node, names, computed, ONE)
+    for tensor, node in one.written.items():
+        value = operand(node, names, computed, ONE)
+        yield from store(identifier(tensor), value, formats[tensor], computed)
 
 
 def _declarations(used: set[Op | None]) -> Iterator[str]:

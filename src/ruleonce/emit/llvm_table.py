@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 
-from ..language.program import Program
+from ..language.program import Pass, Program
 from .names import identifier
 
 
-def parameters(program: Program) -> str:
+def width(program: Program) -> int:
+    """How many columns the table has."""
+    return 2 + len(program.tensors) + bool(program.sum_count)
+
+
+def parameters(one: Pass) -> str:
     """Those of the functions that do a run of one tensor: where it begins and ends, where the
-    numbers of the host are, and the tensors.
+    numbers of the host are, the tensors, and where sums go.
     """
-    pointers = "".join(f", ptr noalias %{identifier(x)}.at" for x in program.tensors)
-    return f"i64 %range.begin, i64 %range.end, ptr %range.host{pointers}"
+    pointers = "".join(f", ptr noalias %{identifier(x)}.at" for x in one.tensors)
+    sums = ", ptr noalias %range.sums" if one.program.sum_count else ""
+    return f"i64 %range.begin, i64 %range.end, ptr %range.host{pointers}{sums}"
 
 
-def table_walk(program: Program, name: str, *, has_vectors: bool) -> Iterator[str]:
+def table_walk(one: Pass, name: str, *, has_vectors: bool) -> Iterator[str]:
     """The lines of `<rule>`. What is left of a tensor after its vectors goes to `<rule>.range`."""
-    width = 2 + len(program.tensors)
     yield f"define void @{name}(ptr %job) #0 {{"
     yield "entry:"
     yield "  %table = load ptr, ptr %job"
@@ -27,10 +32,11 @@ def table_walk(program: Program, name: str, *, has_vectors: bool) -> Iterator[st
     yield "loop:"
     yield "  %row = phi i64 [ %row.first, %entry ], [ %row.next, %loop ]"
     yield "  %begin = phi i64 [ %begin.first, %entry ], [ 0, %loop ]"
-    yield f"  %place = mul nuw i64 %row, {width}"
+    yield f"  %place = mul nuw i64 %row, {width(one.program)}"
     yield "  %length.from = getelementptr i64, ptr %table, i64 %place"
     yield "  %length = load i64, ptr %length.from"
-    columns = ["host", *(f"{identifier(tensor)}.at" for tensor in program.tensors)]
+    columns = ["host", *(f"{identifier(tensor)}.at" for tensor in one.tensors)]
+    columns += ["range.sums"] if one.program.sum_count else []
     for index, column in enumerate(columns, start=1):
         yield f"  %{column}.from = getelementptr i64, ptr %length.from, i64 {index}"
         yield f"  %{column} = load ptr, ptr %{column}.from"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ..formats import FLOAT64, Format
 from ..language.graph import Node
-from ..language.program import Program
+from ..language.program import Pass
 from . import llvm_division as division
 from .llvm_division import Quotient
 from .llvm_lanes import ONE, Lanes
@@ -23,30 +23,30 @@ Formats = Mapping[str, Format]
 _WORTH = 8  # vectors: to get ready for the loop takes the time that the first of them gain
 
 
-def lanes_of(program: Program, formats: Formats, computed: Format, fused: int) -> Lanes | None:
+def lanes_of(one: Pass, formats: Formats, computed: Format, fused: int) -> Lanes | None:
     """How many elements a vector has; None where vectors do not pay.
 
     Measured on Zen 4, once as it is and once compiled for AVX2: float32 gains nothing with the 16
     registers of AVX2, and nothing where results are rounded to 16 bits, which is then most of the
-    work. A function of the C library takes one element at a time.
+    work. A function of the C library takes one element at a time. Sums are left to LLVM.
     """
-    divides = any(division.is_by_step_number(node) for node in program.body)
-    calls = any(node.op in LIBRARY for node in program.body)
-    rounds = any(formats[tensor].itemsize == 2 for tensor in program.written)
+    divides = any(division.is_by_step_number(node) for node in one.body)
+    calls = any(node.op in LIBRARY for node in one.body)
+    rounds = any(formats[tensor].itemsize == 2 for tensor in one.written)
     wide = fused >= (256 if computed is FLOAT64 else 512)
-    pays = divides and wide and not calls and not rounds
+    pays = divides and wide and not calls and not rounds and not one.sums
     return Lanes(fused // (8 * computed.itemsize)) if pays else None
 
 
 def function(
-    program: Program, formats: Formats, computed: Format, lanes: Lanes, name: str
+    one: Pass, formats: Formats, computed: Format, lanes: Lanes, name: str
 ) -> Iterator[str]:
     """The lines of `<rule>.vectors`."""
-    names = node_names(program, (*program.host, *program.body))
-    divisions = [node for node in program.body if division.is_by_step_number(node)]
+    names = node_names(one, (*one.host, *one.body))
+    divisions = [node for node in one.body if division.is_by_step_number(node)]
     fits = [f"%{names[node]}.fits" for node in divisions]
     all_fit, lines_of_fit = division.folded("and i1", "%range.fits", fits)
-    yield f"define internal i64 @{name}.vectors({parameters(program)}) #2 {{"
+    yield f"define internal i64 @{name}.vectors({parameters(one)}) #2 {{"
     yield "range.entry:"
     yield "  %range.length = sub i64 %range.end, %range.begin"
     yield f"  %range.whole = and i64 %range.length, -{lanes.count}"
@@ -54,12 +54,12 @@ def function(
     yield f"  %range.many = icmp sge i64 %range.whole, {_WORTH * lanes.count}"
     yield "  br i1 %range.many, label %range.ready, label %range.done"
     yield "range.ready:"
-    for line in (*_ready(program, divisions, names, computed, lanes), *lines_of_fit):
+    for line in (*_ready(one, divisions, names, computed, lanes), *lines_of_fit):
         yield f"  {line}"
     yield f"  br i1 {all_fit}, label %range.loop, label %range.done"
     yield "range.loop:"
     yield "  %range.i = phi i64 [ %range.begin, %range.ready ], [ %range.next, %range.stored ]"
-    for line in _vector(program, names, formats, computed, lanes):
+    for line in _vector(one, names, formats, computed, lanes):
         yield line if line.endswith(":") else f"  {line}"
     yield "  br label %range.stored"
     yield "range.stored:"
@@ -88,7 +88,7 @@ def declarations(computed: Format, lanes: Lanes) -> Iterator[str]:
 
 
 def _ready(
-    program: Program,
+    one: Pass,
     divisions: list[Node],
     names: Mapping[Node, str],
     computed: Format,
@@ -96,7 +96,7 @@ def _ready(
 ) -> Iterator[str]:
     """Lines before the loop: the numbers of the host, and what the divisions need, in each lane."""
     number = FLOATS[computed]
-    for index, node in enumerate(program.host):
+    for index, node in enumerate(one.host, start=one.first_number):
         yield from host_number(index, names[node], node, computed)
         yield from lanes.spread(names[node], "i1" if node.kind == "truth" else number)
     for node in divisions:
@@ -108,17 +108,17 @@ def _ready(
 
 
 def _vector(
-    program: Program,
+    one: Pass,
     names: Mapping[Node, str],
     formats: Formats,
     computed: Format,
     lanes: Lanes,
 ) -> Iterator[str]:
     """The work on the vector at %range.i."""
-    names = {**names, **{node: f"{names[node]}.all" for node in program.host}}
-    for tensor in program.read:
+    names = {**names, **{node: f"{names[node]}.all" for node in one.host}}
+    for tensor in one.read:
         yield from load(identifier(tensor), formats[tensor], computed, lanes)
-    for number, (divisions, others) in enumerate(division.rounds(program.body)):
+    for number, (divisions, others) in enumerate(division.rounds(one.body)):
         quotients = [
             Quotient(names[node], *(operand(arg, names, computed, lanes) for arg in node.args))
             for node in divisions
@@ -127,6 +127,6 @@ def _vector(
             yield from division.quotients(quotients, f"quotients.{number}", computed, lanes)
         for node in others:
             yield from operation(node, names, computed, lanes)
-    for tensor, node in program.written.items():
+    for tensor, node in one.written.items():
         value = operand(node, names, computed, lanes)
         yield from store(identifier(tensor), value, formats[tensor], computed, lanes)

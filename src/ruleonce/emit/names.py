@@ -3,7 +3,7 @@
 import re
 
 from ..language.graph import Node
-from ..language.program import Program
+from ..language.program import Pass, Program
 
 
 def identifier(name: str) -> str:
@@ -12,10 +12,11 @@ def identifier(name: str) -> str:
     return plain if plain[:1].isalpha() else f"x{plain}"
 
 
-def node_names(program: Program, nodes: tuple[Node, ...]) -> dict[Node, str]:
+def node_names(source: Program | Pass, nodes: tuple[Node, ...]) -> dict[Node, str]:
     """A name for each of `nodes`: the argument's, the author's (`m_new` where `m` is an argument),
     or else the operation's with a number.
     """
+    program = source.program if isinstance(source, Pass) else source
     taken = {identifier(name) for name in (*program.tensors, *program.step_inputs)}
     results = {node: f"{name}_new" for name, node in program.outputs.items()}
     names: dict[Node, str] = {}

@@ -1,7 +1,7 @@
 """The host part of a program as a Python function: what is done once a step, in float64.
 
 It hands the numbers that the kernel needs to `pack` (a bound `struct.Struct.pack_into`) and returns
-the new scalar state.
+the new scalar state; nan stands for what has to be measured first.
 
 Python's own operators do it, so that `beta**t` has the bits that the rule has when it is called as
 a plain function (NumPy's power differs in the last one).
@@ -29,7 +29,8 @@ _NAMESPACE: Mapping[str, Any] = {
 
 def emit(program: Program) -> str:
     """A function (_pack, _buffer, *step inputs) that packs `program.host`; see above."""
-    scalars = tuple(program.scalars.values())
+    measured = program.measured_scalars
+    scalars = tuple(node for name, node in program.scalars.items() if name not in measured)
     nodes = in_order((*scalars, *program.host))
     names = node_names(program, nodes)
 
@@ -39,7 +40,8 @@ def emit(program: Program) -> str:
     lines = [f"    {names[n]} = {_call(n, *map(spelled, n.args))}" for n in nodes if n.op]
     arguments = ", ".join(["_pack", "_buffer", *map(identifier, program.step_inputs)])
     numbers = "".join(f", {spelled(node)}" for node in program.host)
-    returned = "".join(f"float({spelled(node)}), " for node in scalars).rstrip()
+    known = {node: f"float({spelled(node)}), " for node in scalars}
+    returned = "".join(known.get(node, "nan, ") for node in program.scalars.values()).rstrip()
     return "\n".join(
         [
             f"def {identifier(program.name)}_host({arguments}):",

@@ -10,7 +10,11 @@ they are rounded once to the precision of the kernel. A full block of aligned te
 written whole; only a tensor's last block, or a tensor that is not aligned, takes the path with a
 mask (without that, bfloat16 ran at half the bandwidth of an H100).
 
-A second kernel, `<rule>_numbers`, computes the numbers on the device, from the same graph, for what
+A pass that adds up leaves the sums of each block, float64, in `partial`, a row for each program of
+the launch; the kernel `<rule>_sums` makes of them those of each tensor. Within a block, and from
+block to block, the order of the additions is always the same.
+
+Another kernel, `<rule>_numbers`, computes the numbers on the device, from the same graph, for what
 may not be read back: a learning rate in a tensor, a count of steps in a CUDA graph.
 """
 
@@ -19,7 +23,7 @@ from keyword import iskeyword
 
 from ..formats import FLOAT64, Format
 from ..language.graph import Node, in_order
-from ..language.program import Program
+from ..language.program import Pass, Program
 from .names import identifier, node_names
 from .triton_functions import FUNCTIONS
 from .triton_memory import helpers, load, store, stored_as
@@ -33,9 +37,9 @@ LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 # What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "mask", "host", "BLOCK", "INTERPRETED", "interpreter_semantic",
+    "offsets", "mask", "host", "partial", "BLOCK", "INTERPRETED", "interpreter_semantic",
 }  # fmt: skip
-_TAKEN_ENDS = ("_address", "_at", "_result", "_elements")
+_TAKEN_ENDS = ("_address", "_at", "_result", "_elements", "_summand")
 
 
 def emit(program: Program, formats: Formats, computed: Format) -> str:
@@ -48,16 +52,20 @@ def emit(program: Program, formats: Formats, computed: Format) -> str:
         f"{header}import triton\nimport triton.language as tl\n",
         *dict.fromkeys(text for op, texts in FUNCTIONS.items() if op in used for text in texts),
         *helpers(stored, computed),
-        "\n".join(_elements(program, computed)) + "\n",
-        "\n".join(_kernel(program, formats, computed)) + "\n",
+        *(
+            "\n".join(lines) + "\n"
+            for one in program.passes
+            for lines in (_elements(one, computed), _kernel(one, formats, computed))
+        ),
         "\n".join(_numbers(program)) + "\n",
+        *([_SUMS.format(name=kernel_name(program))] if program.sum_count else []),
     ]
     return "\n\n".join(parts)
 
 
-def kernel_name(program: Program) -> str:
-    """What the kernel of a step is called; that of its numbers is `<this>_numbers`."""
-    return _safe(program.name)
+def kernel_name(source: Program | Pass) -> str:
+    """What the kernel of a step or of a pass is called; that of its numbers is `<this>_numbers`."""
+    return _safe(source.name)
 
 
 def _safe(name: str) -> str:
@@ -68,49 +76,57 @@ def _safe(name: str) -> str:
     return f"{plain}_" if is_taken else plain
 
 
-def _names(program: Program, nodes: Sequence[Node]) -> dict[Node, str]:
-    return {node: _safe(name) for node, name in node_names(program, tuple(nodes)).items()}
+def _names(source: Program | Pass, nodes: Sequence[Node]) -> dict[Node, str]:
+    return {node: _safe(name) for node, name in node_names(source, tuple(nodes)).items()}
 
 
-def _elements(program: Program, computed: Format) -> Iterator[str]:
+def _elements(one: Pass, computed: Format) -> Iterator[str]:
     """The function of one element: the formula, once for both paths."""
-    names = _names(program, (*program.host, *program.body))
-    arguments = [*map(_safe, program.read), *(names[node] for node in program.host)]
+    names = _names(one, (*one.host, *one.body))
+    arguments = [*map(_safe, one.read), *(names[node] for node in one.host)]
     yield "@triton.jit"
-    yield f"def {kernel_name(program)}_elements({', '.join(arguments)}):"
-    for node in program.body:
+    yield f"def {kernel_name(one)}_elements({', '.join(arguments)}):"
+    for node in one.body:
         operands = [_operand(arg, names, computed) for arg in node.args]
         yield f"    {names[node]} = {operation(node, operands, computed)}"
-    results = [_operand(node, names, computed) for node in program.written.values()]
+    results = [_operand(node, names, computed) for node in one.written.values()]
+    results += [_summand(node, names, computed) for node in one.sums]
     yield f"    return {', '.join(results) or '0'}"
 
 
-def _kernel(program: Program, formats: Formats, computed: Format) -> Iterator[str]:
-    name = kernel_name(program)
-    names = _names(program, (*program.host, *program.body))
+def _summand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
+    """What an element adds to a sum."""
+    operands = [_operand(arg, names, computed) for arg in node.args]
+    return " * ".join(x if computed is FLOAT64 else f"({x}).to(tl.float64)" for x in operands)
+
+
+def _kernel(one: Pass, formats: Formats, computed: Format) -> Iterator[str]:
+    name = kernel_name(one)
+    names = _names(one, (*one.host, *one.body))
+    sums = "partial, " if one.sums else ""
     yield "@triton.jit"
-    yield f"def {name}(table, blocks, numbers, BLOCK: tl.constexpr):"
+    yield f"def {name}(table, blocks, numbers, {sums}BLOCK: tl.constexpr):"
     yield "    entry = tl.load(blocks + tl.program_id(0))"
-    yield f"    row = table + (entry >> 32) * {FIRST + len(program.tensors)}"
+    yield f"    row = table + (entry >> 32) * {FIRST + len(one.tensors)}"
     yield "    length = tl.load(row)"
-    yield f"    host = numbers + tl.load(row + {NUMBERS}) * {max(1, len(program.host))}"
-    for index, node in enumerate(program.host):
+    yield f"    host = numbers + tl.load(row + {NUMBERS}) * {max(1, one.program.number_count)}"
+    for index, node in enumerate(one.host, start=one.first_number):
         loaded = f"tl.load(host + {index})"
         yield f"    {names[node]} = {_from_host(loaded, node, computed)}"
-    for index, tensor in enumerate(program.tensors):
-        if _is_used(tensor, program):
+    for index, tensor in enumerate(one.tensors):
+        if _is_used(tensor, one):
             yield f"    {_safe(tensor)}_address = tl.load(row + {FIRST + index})"
     yield "    start = (entry & 0xFFFFFFFF) * BLOCK"
     yield "    offsets = start + tl.arange(0, BLOCK)"
     yield f"    if (tl.load(row + {ALIGNED}) != 0) & (start + BLOCK <= length):"
-    yield from _path(program, formats, computed, names, is_whole=True)
+    yield from _path(one, formats, computed, names, is_whole=True)
     yield "    else:"
     yield "        mask = offsets < length"
-    yield from _path(program, formats, computed, names, is_whole=False)
+    yield from _path(one, formats, computed, names, is_whole=False)
 
 
 def _path(
-    program: Program,
+    one: Pass,
     formats: Formats,
     computed: Format,
     names: Mapping[Node, str],
@@ -122,33 +138,39 @@ def _path(
     The pointers are made in each path: a hint belongs to what made a pointer, and it is true of
     aligned tensors only.
     """
-    for tensor in program.tensors:
-        if _is_used(tensor, program):
+    for tensor in one.tensors:
+        if _is_used(tensor, one):
             pointer = f"tl.pointer_type(tl.{stored_as(formats[tensor])})"
             made = f"{_safe(tensor)}_address.to({pointer})"
             hinted = f"tl.multiple_of({made}, 16)" if is_whole else made
             yield f"        {_safe(tensor)}_at = {hinted}"
     mask = "" if is_whole else ", mask=mask"
-    for tensor in program.read:
+    for tensor in one.read:
         loaded = load(_safe(tensor), formats[tensor], computed, mask)
         yield f"        {_safe(tensor)} = {loaded}"
-    arguments = ", ".join([*map(_safe, program.read), *(names[node] for node in program.host)])
-    results = [f"{_safe(tensor)}_result" for tensor in program.written]
-    if not results:
+    arguments = ", ".join([*map(_safe, one.read), *(names[node] for node in one.host)])
+    results = [f"{_safe(tensor)}_result" for tensor in one.written]
+    summands = [f"x{place}_summand" for place in range(len(one.sums))]
+    if not results and not summands:
         yield "        pass"
         return
-    call = f"{kernel_name(program)}_elements({arguments})"
-    yield f"        {', '.join(results)} = {call}"
-    for tensor, result in zip(program.written, results, strict=True):
+    call = f"{kernel_name(one)}_elements({arguments})"
+    yield f"        {', '.join([*results, *summands])} = {call}"
+    for tensor, result in zip(one.written, results, strict=True):
         # A result that does not depend on an element is one number: it fills the block.
         value = f"tl.broadcast_to({result}, (BLOCK,))"
-        value = result if program.written[tensor].rate == "element" else value
+        value = result if one.written[tensor].rate == "element" else value
         for line in store(_safe(tensor), value, formats[tensor], computed, mask):
             yield f"        {line}"
+    for place, summand in enumerate(summands, start=one.first_sum):
+        value = f"tl.broadcast_to({summand}, (BLOCK,))"
+        value = value if is_whole else f"tl.where(mask, {value}, 0.0)"
+        at = f"partial + tl.program_id(0) * {one.program.sum_count} + {place}"
+        yield f"        tl.store({at}, tl.reduce({value}, 0, tl.standard._sum_combine))"
 
 
-def _is_used(tensor: str, program: Program) -> bool:
-    return tensor in program.read or tensor in program.written
+def _is_used(tensor: str, one: Pass) -> bool:
+    return tensor in one.read or tensor in one.written
 
 
 def _from_host(loaded: str, node: Node, computed: Format) -> str:
@@ -164,7 +186,8 @@ def _operand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
 
 
 def _host_nodes(program: Program) -> tuple[Node, ...]:
-    return in_order((*program.scalars.values(), *program.host))
+    known = (x for name, x in program.scalars.items() if name not in program.measured_scalars)
+    return in_order((*known, *program.host))
 
 
 def _numbers(program: Program) -> Iterator[str]:
@@ -187,4 +210,26 @@ def _numbers(program: Program) -> Iterator[str]:
         yield f"    tl.store(host + {index}, {value}{cast})"
     places = {name: index for index, name in enumerate(program.step_inputs)}
     for name, node in program.scalars.items():
+        if name in program.measured_scalars:
+            continue
         yield f"    tl.store(row + {places[name]}, {_operand(node, names, FLOAT64)})"
+
+
+# A program for each tensor and each sum of a pass: `spans` says where the blocks of a tensor begin,
+# and how many they are.
+_SUMS = """\
+@triton.jit
+def {name}_sums(
+    partial, spans, sums, FIRST: tl.constexpr, COUNT: tl.constexpr, BLOCK: tl.constexpr
+):
+    tensor = tl.program_id(0)
+    place = FIRST + tl.program_id(1)
+    first = tl.load(spans + tensor * 2)
+    count = tl.load(spans + tensor * 2 + 1)
+    found = tl.full((BLOCK,), 0.0, tl.float64)
+    for start in range(0, count, BLOCK):
+        offsets = start + tl.arange(0, BLOCK)
+        at = partial + (first + offsets) * COUNT + place
+        found += tl.load(at, mask=offsets < count, other=0.0)
+    tl.store(sums + tensor * COUNT + place, tl.reduce(found, 0, tl.standard._sum_combine))
+"""

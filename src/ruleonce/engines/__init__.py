@@ -2,7 +2,7 @@
 
 A front end makes one launch for all tensors of equal formats, and each step calls `prepare` on
 every launch, then `run` on every launch. All that can fail happens in `prepare`, so a step that is
-refused has written nothing.
+refused has written nothing. Between the two, what a rule needs of all tensors is measured.
 """
 
 import os
@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import EngineError, HyperparameterError
 from ..formats import Format, computed_in
 from ..language.hyperparameters import nearest
+from ..language.monitor import monitored
 from ..language.program import Program
 from ..language.rule import Rule
 from .batch import Inputs, no_numbers
@@ -52,6 +53,7 @@ class Work:
     tensors   for each parameter: the weights, then its state tensors
     groups    for each parameter: which row of the inputs belongs to it
     regions   the memory of every tensor of the optimizer, other launches' among it
+    reports   whether the step is to be reported on, see language.monitor
     """
 
     rule: Rule
@@ -60,11 +62,13 @@ class Work:
     tensors: Sequence[tuple[Array, ...]]
     groups: Sequence[int]
     regions: Regions
+    reports: bool = False
 
     @property
     def program(self) -> Program:
         """The rule for these switches."""
-        return self.rule.program(**self.switches)
+        program = self.rule.program(**self.switches)
+        return monitored(program) if self.reports else program
 
     @cached_property
     def computed(self) -> Format:
@@ -79,11 +83,15 @@ class Work:
 class Launch(Protocol):
     """Some work, ready to be done again and again.
 
+    program   that it runs, in so many passes: `measure` and `learn` do all but the last, see
+              engines.measuring
     last      the gradients that it remembers, one a parameter; FORGOTTEN for one that it does not,
               because it is large, or had to be copied
-    scalars   group -> the new values of the rule's scalar state, after `prepare`
+    scalars   group -> the new values of the rule's scalar state, after `prepare` and `learn`
     """
 
+    program: Program
+    passes: int
     last: list[object]
     scalars: dict[int, tuple[float, ...]]
 
@@ -94,6 +102,15 @@ class Launch(Protocol):
                    is the one in `last`
         inputs     for each group, the values of `Program.step_inputs`
         """
+
+    def measure(self, number: int) -> Array:
+        """Do a pass, which only reads, and give what these tensors add to each total."""
+
+    def learn(self, number: int, totals: Array) -> None:
+        """Take the totals of all tensors of the optimizer after a pass."""
+
+    def sums(self, number: int) -> Array:
+        """The sums that a pass has made, [tensors, sums]."""
 
     def run(self) -> None:
         """Write the step that was prepared.

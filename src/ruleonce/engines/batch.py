@@ -4,16 +4,17 @@ A front end whose tensors are not NumPy arrays uses an engine through these. The
 describe, a row for each parameter, is the one of `emit`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import HyperparameterError
 from ..formats import Format, computed_in
 from ..language.program import Program
 
 Inputs = Sequence[tuple[float, ...]]
+Whole = Callable[[Any], Any]  # arrays of NumPy, or tensors of a device
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,15 @@ class Batch:
     formats   tensor name -> how it lies in memory
     lengths   for each parameter: how many elements it has
     rows      for each parameter: which row of a step's inputs belongs to it
+    sizes     for each parameter: how many elements it has in all, where `lengths` are those of the
+              parts that are in this process; None if they are all here
     """
 
     program: Program
     formats: Mapping[str, Format]
     lengths: Sequence[int]
     rows: Sequence[int]
+    sizes: Sequence[int] | None = None
 
     @cached_property
     def computed(self) -> Format:
@@ -40,9 +44,13 @@ class Batch:
 class Call(Protocol):
     """A kernel over a batch, called once a step.
 
-    scalars   row -> the new values of the rule's scalar state, after `prepare`
+    program   that it runs, in so many passes: `measure` and `learn` do all but the last, see
+              engines.measuring
+    scalars   row -> the new values of the rule's scalar state, after `prepare` and `learn`
     """
 
+    program: Program
+    passes: int
     scalars: dict[int, tuple[float, ...]]
 
     def place(self, tensor: int, addresses: Sequence[int]) -> None:
@@ -56,6 +64,16 @@ class Call(Protocol):
 
         Raises HyperparameterError if it cannot be; nothing was written then.
         """
+
+    def measure(self, number: int, whole: Whole | None = None) -> Any:
+        """Do a pass, which only reads, and give what these tensors add to each total.
+
+        whole   makes of the sums of these tensors, [tensors, sums], those of the tensors that they
+                are parts of
+        """
+
+    def learn(self, number: int, totals: Any) -> None:
+        """Take the totals of all tensors of the optimizer after a pass."""
 
     def run(self) -> None:
         """Do the step that was prepared."""

@@ -1,50 +1,24 @@
-"""A compiled kernel, called once a step for any number of tensors, on one thread or on a team."""
+"""The cpu engine over addresses: a compiled kernel for each pass of a program."""
 
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
-from typing import Literal, Protocol
 
 import numpy as np
 
-from ..emit import llvm
+from ..emit import llvm, llvm_sums, llvm_table
 from ..emit.names import identifier
 from ..formats import Format, computed_in
-from ..language.program import Program
+from ..language.program import Pass, Program
 from . import Array, threads
 from .batch import Batch, Inputs, no_numbers
 from .host import host_function
+from .measured import Measured, add_up
 from .memory import address
 from .native import Native, compile_ir, fused
-
-# Elements. Below it the GIL is kept: releasing it costs more than the work.
-_RELEASE_GIL = 1 << 14
-_GRAIN = 1 << 10  # threads meet at multiples of this, so they do not write to one cache line
+from .sweep import Sweep, Team
 
 _LENGTH, _NUMBERS, _FIRST = 0, 1, 2  # columns of the table; see emit.llvm
-
-
-class Team(Protocol):
-    """Threads that share a step.
-
-    worth   from how many elements on a step is shared
-    """
-
-    worth: int
-
-    def size(self) -> int:
-        """How many they are, the one that asks among them."""
-
-    def task(self, native: Native, pieces: Sequence[int]) -> Callable[[], "Job"]:
-        """Calls of a kernel, one for each piece, to be done any number of times."""
-
-
-class Job(Protocol):
-    """Work that threads share."""
-
-    def run(self) -> None:
-        """Return when it is done; run again after Ctrl-C, it does what is left."""
 
 
 class CpuCall:
@@ -52,40 +26,48 @@ class CpuCall:
 
     entries   the table, row after row, for those who place addresses one by one
     width     of a row
-    scalars   row -> the new values of the rule's scalar state, after `prepare`
+    scalars   row -> the new values of the rule's scalar state, after `prepare` and all `learn`
+    passes    of the program; all but the last are done by `measure`
     """
 
     def __init__(self, batch: Batch, team: Team = threads.POOL) -> None:
         program = batch.program
-        self._program = program
-        self._native = kernel(program, tuple(batch.formats.items()))
         self._host = host_function(program)
         self._pack = struct.Struct(f"{len(program.host)}d").pack_into
         numbers = np.zeros((max(batch.rows, default=0) + 1, max(1, len(program.host))))
         self._buffers = [(row, memoryview(numbers[row])) for row in sorted(set(batch.rows))]
-        self.width = _FIRST + len(program.tensors)
+        self._numbers = numbers  # owns what the table points to
+        self._rows = list(batch.rows)
+        self.program = program
+        self.passes = len(program.passes)
+        self.width = llvm_table.width(program)
         self._table = np.zeros((len(batch.lengths), self.width), np.int64)
         self._table[:, _LENGTH] = batch.lengths
         self._table[:, _NUMBERS] = address(numbers) + numbers.strides[0] * np.array(batch.rows, int)
         self.entries = memoryview(self._table.reshape(-1))
-        self._numbers = numbers  # owns what the table points to
-        self._lengths = batch.lengths
-        self._total = sum(batch.lengths)
-        self._jobs: dict[int, Array] = {}
-        self._tasks: dict[int, Callable[[], Job]] = {}
-        self._whole = self._split(1)[0]
-        self._is_tiny = self._total < _RELEASE_GIL
-        self._is_shared = self._total >= team.worth
-        self._team = team
-        self._is_ready = False
-        self._job: Job | None = None
-        self._call_held = self._native.call_held
+        self._measured: Measured | None = None
+        if self.passes > 1:
+            places = np.arange(len(batch.lengths))
+            own = np.zeros((len(places), max(1, program.number_count)))
+            sizes = np.array(batch.sizes or batch.lengths, np.float64)
+            self._measured = Measured(program, np, sizes, np.array(batch.rows, int), own)
+            self._table[:, _NUMBERS] = address(own) + own.strides[0] * places
+        if program.sum_count:
+            self._make_room_for_sums(batch.lengths)
+        formats = tuple(batch.formats.items())
+        self._sweeps = [
+            Sweep(
+                kernel(one, formats),
+                self._table,
+                batch.lengths,
+                team,
+                llvm_sums.BLOCK if one.sums else 0,
+            )
+            for one in program.passes
+        ]
+        self._last = self._sweeps[-1]
+        self.source = emitted(program, formats)
         self.scalars: dict[int, tuple[float, ...]] = {}
-
-    @property
-    def source(self) -> str:
-        """The IR of the kernel."""
-        return self._native.source
 
     def place(self, tensor: int, addresses: Sequence[int]) -> None:
         """Say where a tensor of the program lies: one address a parameter."""
@@ -101,64 +83,63 @@ class CpuCall:
             try:
                 self.scalars[row] = self._host(self._pack, buffer, *inputs[row])
             except (ArithmeticError, ValueError, TypeError, struct.error) as error:
-                raise no_numbers(self._program, inputs[row], error) from error
-        if self._is_shared:
-            self._job = self._shared()
-        self._is_ready = self._job is None
+                raise no_numbers(self.program, inputs[row], error) from error
+        if self._measured is not None:
+            self._measured.begin(self._numbers)
+        self._last.prepare()
+
+    def measure(self, number: int, whole: Callable[[Array], Array] | None = None) -> Array:
+        """Do a pass, which only reads, and give what these tensors add to each total.
+
+        whole   makes of the sums of these tensors, [tensors, sums], those of the tensors that they
+                are parts of
+        """
+        assert self._measured is not None  # noqa: S101
+        if self.program.passes[number].sums:
+            self._sweeps[number].prepare()
+            self._sweeps[number].run()
+        sums = self.sums(number)
+        shares: Array = self._measured.shares(number, sums if whole is None else whole(sums))
+        return shares
+
+    def learn(self, number: int, totals: Array) -> None:
+        """Take the totals of all tensors after a pass."""
+        assert self._measured is not None  # noqa: S101
+        self._measured.learn(number, totals)
+        if number == self.passes - 2 and self.program.measured_scalars:
+            for row, _ in self._buffers:
+                self.scalars[row] = self._with_measured(row, self._measured)
 
     def run(self) -> None:
-        """Call the kernel. Ctrl-C may end this before or after the call, and then the rest is done
-        when this is run again.
-        """
-        if self._job is not None:
-            self._job.run()
-            self._job = None
-        elif self._is_ready:
-            try:
-                if self._is_tiny:
-                    self._call_held(self._whole)
-                else:
-                    self._native.call(self._whole)
-            finally:
-                self._is_ready = False
+        """Do the last pass, which writes; see Sweep.run."""
+        self._last.run()
 
-    def _shared(self) -> Job | None:
-        count = self._team.size()
-        if count == 1:
-            return None
-        if count not in self._tasks:
-            self._tasks[count] = self._team.task(self._native, self._split(count))
-        return self._tasks[count]()
+    def _with_measured(self, row: int, measured: Measured) -> tuple[float, ...]:
+        """The new scalar state of a row; what was known before is there already."""
+        found = dict(zip(self.program.scalars, self.scalars[row], strict=True))
+        tensor = self._rows.index(row)
+        for name in self.program.measured_scalars:
+            found[name] = float(measured.scalar(name, tensor))
+        return tuple(found.values())
 
-    def _split(self, parts: int) -> list[int]:
-        """The addresses of jobs that share the work in `parts` runs of nearly equal length."""
-        if parts not in self._jobs:
-            grains = max(1, -(-self._total // (parts * _GRAIN)))
-            cuts = [*range(0, self._total, grains * _GRAIN), self._total]
-            ends = list(accumulate(self._lengths))
-            table = address(self._table)
-            jobs = [
-                (table, *_place_of(ends, begin, "right"), *_place_of(ends, end, "left"))
-                for begin, end in pairwise(cuts)
-            ]
-            self._jobs[parts] = np.array(jobs or [(table, 0, 0, 0, 0)], np.int64)
-        jobs_at, size = address(self._jobs[parts]), self._jobs[parts].strides[0]
-        return [jobs_at + size * job for job in range(len(self._jobs[parts]))]
+    def _make_room_for_sums(self, lengths: Sequence[int]) -> None:
+        self._counts = -(-np.array(lengths, np.int64) // llvm_sums.BLOCK)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._partial = np.zeros((int(self._counts.sum()), self.program.sum_count))
+        self._table[:, -1] = address(self._partial) + self._partial.strides[0] * self._starts
+
+    def sums(self, number: int) -> Array:
+        """The sums that a pass has made, [tensors, sums]; the last makes `Program.reports`."""
+        one = self.program.passes[number]
+        if not one.sums:
+            return np.zeros((len(self._table), 0))
+        columns = slice(one.first_sum, one.first_sum + len(one.sums))
+        return add_up(self._partial[:, columns], self._starts, self._counts)
 
 
-def _place_of(ends: list[int], element: int, side: Literal["left", "right"]) -> tuple[int, int]:
-    """The row that an element of the whole lies in, and its place there.
-
-    The end of a run is a place too, and where a row ends the next one begins: `left` is the end of
-    the one, `right` the begin of the other.
-    """
-    row = int(np.searchsorted(ends, element, side=side))
-    return row, element - (ends[row - 1] if row else 0)
-
-
-def kernel(program: Program, formats: tuple[tuple[str, Format], ...]) -> Native:
-    """The compiled kernel of a program; made once for equal programs and formats."""
-    return compile_ir(emitted(program, formats), identifier(program.name))
+def kernel(one: Pass, formats: tuple[tuple[str, Format], ...]) -> Native:
+    """The compiled kernel of a pass; made once for equal programs and formats."""
+    return compile_ir(emitted(one.program, formats), identifier(one.name))
 
 
 @lru_cache(maxsize=256)

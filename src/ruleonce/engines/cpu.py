@@ -8,8 +8,9 @@ import numpy as np
 
 from . import FORGOTTEN, Array, Work, threads
 from .batch import Batch, Inputs
-from .compiled import CpuCall, Team
+from .compiled import CpuCall
 from .memory import REMEMBERED, address, is_dense, same_layout
+from .sweep import Team
 
 _GRADIENT = 1  # its place among the tensors of a program
 
@@ -50,6 +51,7 @@ class CpuLaunch:
         self._starts, self._ends = work.regions.starts, work.regions.ends
         self.last: list[object] = [FORGOTTEN] * len(work.tensors)
         self.scalars = call.scalars
+        self.program, self.passes = program, call.passes
         self._copies: dict[int, Array] = {}
 
     @property
@@ -64,6 +66,18 @@ class CpuLaunch:
             self._place(gradients)
         for weights, dense in self._strided:
             np.copyto(dense, weights)
+
+    def measure(self, number: int) -> Array:
+        """Do a pass, which only reads, and give what these tensors add to each total."""
+        return self._call.measure(number)
+
+    def learn(self, number: int, totals: Array) -> None:
+        """Take the totals of all tensors after a pass."""
+        self._call.learn(number, totals)
+
+    def sums(self, number: int) -> Array:
+        """The sums that a pass has made, [tensors, sums]."""
+        return self._call.sums(number)
 
     def run(self) -> None:
         """Call the kernel; see CpuCall.run."""

@@ -56,7 +56,8 @@ class Table:
         self._host = torch.zeros(shape, dtype=torch.int64)
         self._rows = self._host.numpy()
         self._rows[:, LENGTH] = batch.lengths
-        self._rows[:, NUMBERS] = batch.rows
+        is_measured = len(batch.program.passes) > 1  # then each tensor has numbers of its own
+        self._rows[:, NUMBERS] = range(len(batch.rows)) if is_measured else batch.rows
         self._addresses: list[list[int]] = [[]] * len(batch.program.tensors)
         self._is_new = True
         self._there = self._empty()

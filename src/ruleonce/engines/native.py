@@ -44,10 +44,7 @@ def compile_ir(source: str, name: str) -> Native:
 
 @lru_cache(maxsize=_KEPT)
 def _compile(source: str, name: str) -> Native:
-    machine = _machine()
-    module = _optimized(source, machine)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
+    engine = _loaded(source)
     address = engine.get_function_address(name)
     return Native(
         source=source,
@@ -55,6 +52,15 @@ def _compile(source: str, name: str) -> Native:
         call_held=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address),
         _engine=engine,
     )
+
+
+@lru_cache(maxsize=_KEPT)
+def _loaded(source: str) -> Any:
+    machine = _machine()
+    module = _optimized(source, machine)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
 
 
 def assembly(source: str) -> str:

@@ -5,21 +5,34 @@ the plain call does not, compiles nothing, and takes its time.
 """
 
 from collections.abc import Sequence
+from typing import Any  # arrays of any dtype
 
 import numpy as np
 
 from ..errors import TensorError
 from ..formats import stored
+from ..language import ops
+from ..language.graph import Node, evaluate
 from . import FORGOTTEN, Array, Work
 from .batch import Inputs
 
 
 class ReferenceLaunch:
-    """Some work, done by calling the rule."""
+    """Some work, done by calling the rule.
+
+    A rule that needs a total of all tensors cannot be called on one alone; the operations that it
+    was traced to are done then, one after another.
+    """
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self.program = work.program
+        self.passes = len(self.program.passes) if self.program.has_totals else 1
         self._results: list[tuple[Array, Array]] = []
+        self._waiting: list[tuple[tuple[Array, ...], Array, int]] = []
+        self._inputs: Inputs = []
+        self._totals: dict[Node, float] = {}
+        self._done: list[Array] = []
         self.last: list[object] = [FORGOTTEN] * len(work.tensors)
         self.scalars: dict[int, tuple[float, ...]] = {}
 
@@ -28,27 +41,90 @@ class ReferenceLaunch:
         assert gradients is not None  # noqa: S101  (none is remembered)
         work = self._work
         self._results = []
+        self._inputs, self._totals, self._done = inputs, {}, []
+        self._waiting = list(zip(work.tensors, gradients, work.groups, strict=True))
         for tensors, gradient, group in zip(work.tensors, gradients, work.groups, strict=True):
             if not all(array.flags.writeable for array in tensors):
                 raise TensorError("a parameter or its state has been made read-only.")
-            self.scalars[group] = self._one(tensors, gradient, inputs[group])
+            if self.passes == 1:
+                self.scalars[group] = self._one(tensors, gradient, inputs[group])
+
+    def measure(self, number: int) -> Array:
+        """What these tensors add to each total that is known after a pass."""
+        sums = [node.args[0] for node in self._totals_of(number)]
+        shares = np.zeros(len(sums))
+        for tensors, gradient, group in self._waiting:
+            shares += self._evaluated(sums, self._values(tensors, gradient, self._inputs[group]))
+        return shares
+
+    def learn(self, number: int, totals: Array) -> None:
+        """Take the totals after a pass; after the last of them, compute every new value."""
+        self._totals |= dict(zip(self._totals_of(number), totals, strict=True))
+        if number < self.passes - 2:
+            return
+        for tensors, gradient, group in self._waiting:
+            values = self._values(tensors, gradient, self._inputs[group])
+            results = {**self.program.outputs, **self.program.scalars}
+            found = dict(zip(results, self._evaluated(list(results.values()), values), strict=True))
+            self._keep(tensors, found)
+            self.scalars[group] = tuple(float(found[name]) for name in self.program.scalars)
+
+    def sums(self, number: int) -> Array:
+        """The sums of a pass, [tensors, sums]."""
+        if self._done:  # of the last pass, which has written already
+            return self._done[-1]
+        wanted = list(self.program.passes[number].sums)
+        found = [
+            self._evaluated(wanted, self._values(tensors, gradient, self._inputs[group]))
+            for tensors, gradient, group in self._waiting
+        ]
+        return np.array(found, np.float64).reshape(len(self._waiting), len(wanted))
 
     def run(self) -> None:
         """Write what was computed."""
+        if self.program.reports and not self._done:
+            self._done.append(self.sums(len(self.program.passes) - 1))
         while self._results:
             array, result = self._results[-1]
             array[...] = result
             self._results.pop()
 
-    def _one(
+    def _totals_of(self, number: int) -> list[Node]:
+        known = (node for node in self.program.measured if node.op is ops.TOTAL)
+        return [node for node in known if node.level == number + 1]
+
+    def _values(
         self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
-    ) -> tuple[float, ...]:
-        work, schema = self._work, self._work.rule.schema
-        dtype = work.computed.dtype
+    ) -> dict[str, object]:
+        schema, dtype = self._work.rule.schema, self._work.computed.dtype
         weights, *state = tensors
         values: dict[str, object] = dict(zip(schema.step_inputs, inputs, strict=True))
         for name, array in zip(schema.tensors, (weights, gradient, *state), strict=True):
             values[name] = array.astype(dtype)
+        return values
+
+    def _evaluated(self, nodes: list[Node], values: dict[str, object]) -> list[Any]:
+        dtype = self._work.computed.dtype
+
+        def rounded(value: float | bool) -> object:
+            return value if isinstance(value, bool) else dtype.type(value)
+
+        with np.errstate(all="ignore"):
+            return evaluate(nodes, values, np, rounded, self._totals)
+
+    def _keep(self, tensors: tuple[Array, ...], new: dict[str, object]) -> None:
+        """Note what is to be written."""
+        work, schema = self._work, self._work.rule.schema
+        with np.errstate(all="ignore"):
+            for name, array in zip((schema.weights, *schema.state), tensors, strict=True):
+                value = np.broadcast_to(np.asarray(new[name], work.computed.dtype), array.shape)
+                self._results.append((array, stored(value, work.formats[name])))
+
+    def _one(
+        self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        work, schema = self._work, self._work.rule.schema
+        values = self._values(tensors, gradient, inputs)
         keywords = {name: values[name] for name in schema.numbers} | dict(work.switches)
         with np.errstate(all="ignore"):  # a kernel says nothing of an overflow either
             try:
@@ -57,9 +133,7 @@ class ReferenceLaunch:
                 scalars = tuple(float(new[name]) for name in schema.scalars)
             except (ArithmeticError, ValueError, TypeError) as error:
                 raise work.no_numbers(inputs, error) from error
-            for name, array in zip((schema.weights, *schema.state), tensors, strict=True):
-                value = np.broadcast_to(np.asarray(new[name], dtype), array.shape)
-                self._results.append((array, stored(value, work.formats[name])))
+            self._keep(tensors, new)
         return scalars
 
 

@@ -27,29 +27,37 @@ except ImportError as missing:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The two kernels of a program, to be launched as `kernels.step[(blocks,)](...)`.
+    """The kernels of a program, to be launched as `kernels.step[(blocks,)](...)`.
 
-    step      does the blocks of all tensors
+    passes    do the blocks of all tensors, one pass after another; the last one is `step`
     numbers   computes the numbers of the step on the device
+    sums      makes of the sums of the blocks those of the tensors; None where nothing is added up
     """
 
-    step: Any
+    passes: tuple[Any, ...]
     numbers: Any
+    sums: Any
+
+    @property
+    def step(self) -> Any:
+        """The kernel that writes."""
+        return self.passes[-1]
 
 
-def load(source: str, name: str, *, interpreted: bool) -> Kernels:
+def load(source: str, name: str, *, interpreted: bool, before: tuple[str, ...] = ()) -> Kernels:
     """The kernels of a source that `emit.triton` wrote for the rule `name`; made once.
 
+    before        the names of the kernels of the passes before the last
     interpreted   run on tensors in the memory of the processor, by NumPy
 
     Raises EngineError for a kernel of a GPU in a process that is set to interpret all kernels.
     """
     with UNFORKABLE:
-        return _load(source, name, interpreted=interpreted)
+        return _load(source, name, interpreted=interpreted, before=before)
 
 
 @lru_cache(maxsize=256)
-def _load(source: str, name: str, *, interpreted: bool) -> Kernels:
+def _load(source: str, name: str, *, interpreted: bool, before: tuple[str, ...]) -> Kernels:
     # Triton reads the lines of a function as `inspect` does, and that asks linecache. The name of
     # the file is that of its contents, so none hides the lines of another.
     file = f"<ruleonce {name} {sha256(source.encode()).hexdigest()[:12]}>"
@@ -68,7 +76,8 @@ def _load(source: str, name: str, *, interpreted: bool) -> Kernels:
             "TRITON_INTERPRET is set, so Triton would read a GPU's addresses as if they were the "
             "processor's. Unset it before Python starts; CPU tensors are interpreted without it."
         )
-    return Kernels(namespace[name], namespace[f"{name}_numbers"])
+    passes = tuple(namespace[one] for one in (*before, name))
+    return Kernels(passes, namespace[f"{name}_numbers"], namespace.get(f"{name}_sums"))
 
 
 @contextmanager

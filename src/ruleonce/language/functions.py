@@ -18,15 +18,21 @@ __all__ = (
     "abs",
     "cbrt",
     "clip",
+    "dot",
     "exp",
     "log",
     "maximum",
+    "mean",
     "minimum",
+    "norm",
     "power",
     "sign",
+    "size",
     "sqrt",
     "square",
+    "sum",
     "tanh",
+    "total",
     "where",
 )
 
@@ -96,6 +102,43 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     return minimum(maximum(x, low), high)
 
 
+def sum(x: Any) -> Any:  # noqa: A001  (Python's own cannot take a tensor of a rule)
+    """The sum of the elements of one tensor, added up in float64: one number for the tensor.
+
+    On Python's numbers, here and below: as if it were a tensor of one element.
+    """
+    return _apply(ops.SUM, x)
+
+
+def dot(x: Any, y: Any) -> Any:
+    """The sum of x * y over the elements of one tensor; products and sum are taken in float64."""
+    return _apply(ops.DOT, x, y)
+
+
+def size(x: Any) -> Any:
+    """How many elements the tensor has."""
+    return _apply(ops.SIZE, x)
+
+
+def mean(x: Any) -> Any:
+    """The mean of the elements of one tensor; nan for an empty one."""
+    return sum(x) / size(x)
+
+
+def norm(x: Any) -> Any:
+    """The root of the sum of the squared elements of one tensor, its length; taken in float64."""
+    return sqrt(dot(x, x))
+
+
+def total(x: Any) -> Any:
+    """The sum of one number of each tensor over all tensors of the optimizer.
+
+    sqrt(total(dot(dw, dw))) is the norm of all gradients together. On arrays, the tensor at hand is
+    the only one.
+    """
+    return _apply(ops.TOTAL, x)
+
+
 def positive(x: Any) -> Any:
     """X itself, as `+x`."""
     return +x
@@ -106,10 +149,14 @@ def reciprocal(x: Any) -> Any:
     return 1.0 / x
 
 
+_NUMBERS = (int, float, bool)
+
+
 def _apply(op: Op, *operands: Any) -> Any:
     if any(isinstance(operand, Symbol) for operand in operands):
         return record(op, *operands)
-    if all(isinstance(operand, (int, float)) for operand in operands):
+    # np.float64 is a float too, but a norm that is 0 may be divided by, as in every engine.
+    if all(type(operand) in _NUMBERS for operand in operands):
         return op.number(*operands)
     return op.array(_library(operands), *operands)
 

@@ -21,8 +21,11 @@ class Node:
     """One value in a rule: a constant, an input, or an operation on earlier values.
 
     rate   how often the value changes: "step" is one number a step (hyperparameters, `t`, and what
-           is built from them alone), "element" is one number for each element of a tensor.
-           The split into host and device work is the act of reading this field.
+           is built from them alone), "tensor" is one number for each tensor (a norm), "element" is
+           one number for each element of a tensor. The split into host and device work is the act
+           of reading this field.
+    level  how many times all elements have to be read before it is known: a norm is of level 1, the
+           norm of what was divided by a norm of level 2
     kind   "number" or "truth"
     """
 
@@ -32,11 +35,22 @@ class Node:
     value: Number | None = None  # of a constant
     rate: str = "step"
     kind: str = "number"
+    level: int = 0
 
     @property
     def is_constant(self) -> bool:
         """Whether its value is known when the rule is traced."""
         return self.value is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is one number that is made from tensors, as a norm is."""
+        return self.rate == "tensor" or (self.rate == "step" and self.level > 0)
+
+    @property
+    def is_reduction(self) -> bool:
+        """Whether it is one number that is made by reading all elements of a tensor."""
+        return self.op in (ops.SUM, ops.DOT)
 
     def __repr__(self) -> str:
         return self.shown(_DEPTH)
@@ -83,9 +97,25 @@ class Graph:
             return self.constant(op.number(*(arg.value for arg in args)))
         if same := _unchanged(op, args):
             return same
-        rate = "element" if any(arg.rate == "element" for arg in args) else "step"
-        node = Node(op=op, args=args, rate=rate, kind=op.gives)
+        node = Node(op, args, rate=_rate(op, args), kind=op.gives, level=_level(op, args))
         return self._nodes.setdefault((op, *args), node)
+
+
+RATES = ("step", "tensor", "element")  # from the slowest on
+
+
+def _rate(op: Op, args: tuple[Node, ...]) -> str:
+    """That of the fastest operand, but for a reduction."""
+    if op.gives_one:
+        return "tensor" if op.gives_one == "tensor" else "step"
+    return max((arg.rate for arg in args), key=RATES.index)
+
+
+def _level(op: Op, args: tuple[Node, ...]) -> int:
+    if op is ops.SIZE:
+        return 0
+    level = max(arg.level for arg in args) + (op in (ops.SUM, ops.DOT))
+    return max(level, 1) if op is ops.TOTAL else level
 
 
 def _unchanged(op: Op, args: tuple[Node, ...]) -> Node | None:
@@ -131,23 +161,37 @@ def evaluate(
     inputs: Mapping[str, Any],
     xp: Any,
     rounded: Callable[[Any], Any],
+    given: Mapping[Node, Any] | None = None,
 ) -> list[Any]:
     """The values of `outputs` on arrays, one operation after another.
 
     inputs    name -> array, or a number for what changes once a step
     xp        the library of the arrays
-    rounded   a step's number as the tensors hold it: applied where one meets an element
+    rounded   one number as the tensors hold it: applied where it meets an element
+
+    given     values that are known already, such as a total of several tensors
+
+    The arrays are those of one tensor, and a `total` that is not given is of that one alone.
     """
     outputs = list(outputs)
-    values: dict[Node, Any] = {}
+    values: dict[Node, Any] = dict(given or {})
     for node in in_order(outputs):
+        if node in values:
+            continue
         if node.op is None:
             values[node] = inputs[node.name] if node.name is not None else node.value
-        elif node.rate == "step":
-            values[node] = node.op.number(*(values[arg] for arg in node.args))
-        else:
+        elif node.rate == "element":
             operands = (
-                rounded(values[arg]) if arg.rate == "step" else values[arg] for arg in node.args
+                values[arg] if _is_ready(arg) else rounded(values[arg]) for arg in node.args
             )
             values[node] = node.op.array(xp, *operands)
+        elif node.is_measured:
+            values[node] = node.op.array(xp, *(values[arg] for arg in node.args))
+        else:
+            values[node] = node.op.number(*(values[arg] for arg in node.args))
     return [values[output] for output in outputs]
+
+
+def _is_ready(node: Node) -> bool:
+    """Whether its value is an array that has a precision, or is the truth about one."""
+    return node.rate == "element" or (node.is_measured and node.kind == "truth")

@@ -53,6 +53,10 @@ SPELLING: Mapping[Op, tuple[int, tuple[int, ...], str]] = {
         (_LOGIC, _LOGIC, _LOGIC),
         r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
     ),
+    ops.SUM: (_ATOM, (_LOGIC,), r"\operatorname{{sum}}\left({}\right)"),
+    ops.DOT: (_ATOM, (_LOGIC, _LOGIC), r"\left\langle {}, {} \right\rangle"),
+    ops.SIZE: (_ATOM, (_LOGIC,), r"\operatorname{{size}}\left({}\right)"),
+    ops.TOTAL: (_ATOM, (_LOGIC,), r"\operatorname{{total}}\left({}\right)"),
 }
 
 

@@ -27,6 +27,8 @@ class Op:
     takes      what each operand must be, "number" or "truth"
     exact      correctly rounded: every engine gives the same bits. The others have a tolerance.
     per_step   defined only for numbers that change once a step, never for tensors
+    gives_one  what it makes one number of: "tensor" for the elements of a tensor, "optimizer" for
+               the numbers of all tensors; "" for an operation on each
     """
 
     name: str
@@ -37,6 +39,7 @@ class Op:
     gives: str = "number"
     exact: bool = True
     per_step: bool = False
+    gives_one: str = ""
 
     @property
     def arity(self) -> int:
@@ -143,5 +146,38 @@ def _where(xp: Any, condition: Any, x: Any, y: Any) -> Any:
 
 WHERE = Op("where", _on_numbers(_where), _where, "where({}, {}, {})", ("truth", "number", "number"))
 
+
+def _wide(xp: Any, x: Any) -> Any:
+    """`x` in float64, so that a sum of many elements keeps its digits.
+
+    JAX has float64 only where it is asked for, and Apple's GPUs have none.
+    """
+    if isinstance(x, (int, float)):
+        return x
+    if xp.__name__ == "numpy":
+        return xp.asarray(x, xp.float64)
+    if xp.__name__ == "torch":
+        return x if x.device.type == "mps" else x.double()
+    return x.astype(xp.promote_types(x.dtype, "float32"))
+
+
+def _sum(xp: Any, x: Any) -> Any:
+    return _wide(xp, x).sum()  # NumPy's and PyTorch's sums are pairwise
+
+
+def _dot(xp: Any, x: Any, y: Any) -> Any:
+    return (_wide(xp, x) * _wide(xp, y)).sum()
+
+
+def _size(_: Any, x: Any) -> float:
+    return float(x.numel() if callable(getattr(x, "numel", None)) else x.size)
+
+
+# On a number these take it for a tensor of one element.
+SUM = Op("sum", lambda x: x, _sum, "sum({})", _ONE, exact=False, gives_one="tensor")
+DOT = Op("dot", operator.mul, _dot, "dot({}, {})", exact=False, gives_one="tensor")
+SIZE = Op("size", lambda _: 1.0, _size, "size({})", _ONE, gives_one="tensor")
+TOTAL = Op("total", lambda x: x, lambda _, x: x, "total({})", _ONE, gives_one="optimizer")
+
 OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}
-DEVICE_OPS = tuple(op for op in OPS.values() if not op.per_step)
+DEVICE_OPS = tuple(op for op in OPS.values() if not op.per_step and not op.gives_one)

@@ -110,10 +110,10 @@ class Symbol:
     __neg__, __abs__ = _unary(ops.NEG), _unary(ops.ABS)
 
     def __invert__(self) -> "Symbol":
-        if self.node.rate == "step" and self.node.kind == "truth":
+        if self.node.rate != "element" and self.node.kind == "truth":
             # When the rule is called as a function, this is Python's own bool, and ~True is -2.
             refuse(
-                f"`~` of `{self.node!r}`, which is one answer for the whole step.\n"
+                f"`~` of `{self.node!r}`, which is one answer for the whole {self.node.rate}.\n"
                 "  Write the opposite comparison: t != 1 for ~(t == 1)."
             )
         return record(ops.NOT, self)
@@ -217,14 +217,35 @@ def record(op: Op, *operands: object) -> Symbol:
     for node, kind in zip(nodes, op.takes, strict=True):
         if node.kind != kind:
             refuse_kind(op, node, kind)
-    if op.per_step and any(node.rate == "element" for node in nodes):
+    _check_reduction(op, nodes)
+    if op.per_step and any(node.rate == "element" or node.level for node in nodes):
         refuse(
             f"`{op.text.format(*nodes)}`: {op.name} is for numbers that change once a step, such "
             "as t; it is not defined for tensors."
         )
-    if op is ops.POWER and nodes[0].rate == "element" and nodes[1].is_constant:
+    is_of_array = nodes[0].rate == "element" or nodes[0].is_measured
+    if op is ops.POWER and is_of_array and nodes[1].is_constant:
         return Symbol(graph, _known_power(graph, *nodes))
     return Symbol(graph, graph.apply(op, *nodes))
+
+
+def _check_reduction(op: Op, nodes: list[Node]) -> None:
+    """Refuse a sum of what is one number already, and a total of what is not."""
+    rates = {node.rate for node in nodes}
+    if op.gives_one == "tensor" and "element" not in rates:
+        refuse(
+            f"`{op.text.format(*nodes)}`: {op.name} takes a tensor, and this is one number for the "
+            f"whole {nodes[0].rate}. Leave out `{op.name}`, or multiply by size(w)."
+        )
+    if op.gives_one == "optimizer" and "tensor" not in rates:
+        refuse(
+            f"`{op.text.format(*nodes)}`: total adds up one number of each tensor, and this is "
+            + (
+                "a tensor.\n  Write total(sum(x))."
+                if "element" in rates
+                else "one number for all of them already."
+            )
+        )
 
 
 def _known_power(graph: Graph, base: Node, exponent: Node) -> Node:

@@ -86,11 +86,12 @@ def _returned_node(rule: "Rule", graph: Graph, name: str, value: object) -> Node
             f"{at} returns `{node!r}` as {name}, which is true or false, not a number.\n"
             "  Write where(condition, x, y)."
         )
-    if name in schema.scalars and node.rate == "element":
+    if name in schema.scalars and node.rate != "step":
         raise RuleError(
             f"{at} returns `{node!r}` as {name}, which is one number for the whole optimizer, but "
-            "the value differs between elements.\n"
-            "  Make it from hyperparameters, t and scalar state alone, or do not call it Scalar."
+            f"the value differs between {node.rate}s.\n"
+            "  Make it from hyperparameters, t, scalar state and totals such as total(sum(x)), or "
+            "do not call it Scalar."
         )
     return node
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import CheckpointError, HyperparameterError, MissingLibraryError
 from ..formats import FORMATS, format_of
 from ..language.hyperparameters import Value
+from ..language.rule import Rule
 from .gradients import Array
 from .groups import Hyperparameters
 
@@ -44,6 +45,20 @@ class Snapshot:
     tensors: Mapping[str, Array]
     hyperparameters: list[tuple[str, Hyperparameters]]
     scalars: Mapping[str, tuple[float, ...]]
+
+
+def named(
+    rule: Rule,
+    names: Sequence[str],
+    weights: Sequence[Array],
+    states: Sequence[tuple[Array, ...]],
+) -> dict[str, Array]:
+    """The tensors of an optimizer by what a file calls them, such as "m/layer.weight"."""
+    tensors: dict[str, Array] = {}
+    for name, own, all_ in zip(names, weights, states, strict=True):
+        for kind, array in zip((rule.schema.weights, *rule.state), (own, *all_), strict=True):
+            tensors[f"{kind}/{name}" if name else kind] = array
+    return tensors
 
 
 @dataclass(frozen=True)

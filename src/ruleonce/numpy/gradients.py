@@ -1,6 +1,7 @@
 """What a parameter and a gradient must be, checked before anything is written."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any  # arrays of any dtype, and whatever a user passes in their place
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..errors import StructureError, TensorError, TensorTypeError
 from ..formats import format_of
 
 Array = np.ndarray[Any, Any]
+Expected = list[tuple[tuple[int, ...], np.dtype[Any]]]  # of each gradient
 
 
 def check_parameters(arrays: list[Any], names: tuple[str, ...]) -> None:
@@ -65,6 +67,33 @@ def checked_gradient(gradient: Any, weights: Array, name: str) -> Array:
         gradient = gradient.astype(gradient.dtype.newbyteorder("="))
     array: Array = gradient
     return array
+
+
+def look(
+    leaves: list[Any], weights: Sequence[Array], names: Sequence[str], expected: Expected
+) -> Expected | None:
+    """Check the gradients; give their shapes and dtypes if they are other ones than expected.
+
+    One that needs more than a look (a number for a 0-dimensional parameter, another dtype than at
+    the last step) is replaced in `leaves` by an array.
+    """
+    found: Expected | None = None
+    place = -1
+    for gradient in leaves:  # counted by hand: this is a part of every step with new gradients
+        place += 1
+        shape, dtype = expected[place]
+        if (
+            type(gradient) is not np.ndarray
+            or gradient.dtype is not dtype
+            or gradient.shape != shape
+        ):
+            array = checked_gradient(gradient, weights[place], names[place])
+            leaves[place] = array
+            form = format_of(array.dtype, "the gradient")
+            if form.dtype is not dtype:
+                found = found or list(expected)
+                found[place] = (shape, form.dtype)
+    return found
 
 
 def parameter(name: str) -> str:

@@ -10,11 +10,11 @@ from ..engines import Engine, Launch, Work
 from ..engines.memory import Regions
 from ..formats import Format, format_of
 from ..language.rule import Rule
-from .gradients import Array
+from .gradients import Array, Expected
 from .groups import Group
 
+# With the places of its parameters; None stands for all of them.
 Launches = list[tuple[Launch, list[int] | None]]
-Expected = list[tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class Parameters:
     states    for each parameter, its state tensors
     groups    the groups of parameters
     group_of  for each parameter, the place of its group
+    reports   whether steps are to be reported on
     """
 
     rule: Rule
@@ -32,6 +33,7 @@ class Parameters:
     states: Sequence[tuple[Array, ...]]
     groups: Sequence[Group]
     group_of: Sequence[int]
+    reports: bool = False
 
     def launches(self, engine: Engine, expected: Expected) -> Launches:
         """One launch for each set of formats and switches, with the places of its parameters; None
@@ -61,6 +63,7 @@ class Parameters:
             tensors=[(self.weights[place], *self.states[place]) for place in places],
             groups=[self.group_of[place] for place in places],
             regions=regions,
+            reports=self.reports,
         )
         return engine.launch(work)
 

@@ -1,9 +1,7 @@
 """Optimizer: any rule over NumPy arrays."""
 
 import copy
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from operator import is_
 from types import MappingProxyType
 from typing import Any, Self  # Any: arrays of any dtype, in any nesting
@@ -11,19 +9,22 @@ from typing import Any, Self  # Any: arrays of any dtype, in any nesting
 import numpy as np
 
 from ..engines import FORGOTTEN, Engine, load
+from ..engines.measuring import measure_together
 from ..engines.memory import order_of
 from ..errors import RuleError
 from ..formats import format_of
 from ..language.hyperparameters import Value, check_names
 from ..language.rule import Rule
-from . import checkpoint
-from .gradients import Array, check_parameters, checked_gradient
+from . import finite
+from .gradients import Array, Expected, check_parameters, look
 from .groups import Hyperparameters, groups_of, overrides_of
-from .launches import Expected, Launches, Parameters
+from .launches import Launches, Parameters
+from .report import Report
+from .saved import Saved
 from .structure import Structure, Tree
 
 
-class Optimizer:
+class Optimizer(Saved):
     """Update parameters in place by a rule.
 
     rule             a function decorated with @rule
@@ -35,6 +36,9 @@ class Optimizer:
                      Where several match, all apply, and the last wins.
     engine           "auto" (the fastest that is installed), "cpu" or "reference"
     state_dtype      the dtype of the state; that of the weights if it is not given
+    on_nonfinite     what a step does when a gradient is infinite or nan: "allow" goes on with it,
+                     "raise" raises NonFiniteGradientError, "skip" changes nothing, not even t. The
+                     last two read all gradients once more.
     hyperparameters  the rule's own, by name: a number, or a schedule (a function of the step count
                      t, which is 1 at the first step)
 
@@ -54,17 +58,20 @@ class Optimizer:
         groups: Mapping[str, Mapping[str, Value]] | None = None,
         engine: str = "auto",
         state_dtype: object = None,
+        on_nonfinite: str = "allow",
         **hyperparameters: Value,
     ) -> None:
         if not isinstance(rule, Rule):
             raise RuleError(
                 f"Optimizer takes a rule, a function decorated with @rule; found {rule!r}."
             )
+        finite.check_choice(on_nonfinite)
         schema = rule.schema
         check_names(rule.name, hyperparameters, schema.hyperparameters)
         self.rule = rule
         self.params = params
         self.t = 0
+        self.on_nonfinite = on_nonfinite
         self._hyperparameters = Hyperparameters(schema, schema.hyperparameters | hyperparameters)
         self._overrides = overrides_of(schema, groups or {})
         self._engine_name = engine
@@ -93,6 +100,9 @@ class Optimizer:
         ]
         self._has_scalars = bool(self.rule.scalars)
         self._version = -1
+        self._passes = 1
+        self._reports = False
+        self._finite: finite.Finite | None = None
         self._forget()
 
     @property
@@ -110,43 +120,39 @@ class Optimizer:
         """The name of each parameter: its path, such as "layers.0.weight"."""
         return self._structure.names
 
-    def step(self, gradients: Tree) -> None:
+    def step(self, gradients: Tree, *, report: bool = False) -> Report | None:
         """Take one step: update the parameters and the state in place.
 
         gradients   nested as the parameters are, each of the shape of its weights; any of the
                     dtypes that parameters may have. They are only read.
+        report      give back how long gradients, weights and updates are, measured on the way
 
         Raises StructureError, TensorError or HyperparameterError, and then nothing has changed.
         """
         t = self.t + 1
+        if report is not self._reports:
+            self._reports = report
+            self._forget()
         leaves = self._structure.flatten(gradients, "gradients")
         if self._version != self._hyperparameters.version:
             self._refresh()
         known = all(map(is_, leaves, self._last))
         if not known:
-            self._check(leaves)
-        inputs = []
-        for group in self._groups:  # a comprehension costs a call, and there is mostly one group
-            inputs.append(group.inputs(t))  # noqa: PERF401
+            self._look(leaves)
+        if self.on_nonfinite != "allow" and not self._is_finite(leaves):
+            return None
         launches = self._launches or self._new_launches()
         try:
-            for launch, places in launches:
-                if places is None:
-                    launch.prepare(None if known else leaves, inputs)
-                else:
-                    launch.prepare([leaves[place] for place in places], inputs)
+            self._prepare(launches, None if known else leaves, t)
         except BaseException:  # Ctrl-C too may leave a launch half prepared
             self._forget()
             raise
         try:
-            for launch, _ in launches:
-                launch.run()
-            self.t = t
-            if self._has_scalars:
-                self._take_scalars(launches)
+            self._finish(launches, t)
         except BaseException:  # Ctrl-C: the step is done to its end, and then the loop is left
             self._finish(launches, t)
             raise
+        return self._report(launches) if report else None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -167,30 +173,6 @@ class Optimizer:
         """The memory of the state, in bytes."""
         return sum(state.nbytes for states in self._states for state in states)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights, state, step count and hyperparameters to a safetensors file.
-
-        The file appears whole or not at all: it is written beside `path`, flushed to the disk, and
-        then renamed. Schedules are not saved. Raises MissingLibraryError without safetensors.
-        """
-        checkpoint.save(path, self._snapshot())
-
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a saved file: take its weights, state, step count and hyperparameters.
-
-        A run that goes on equals one that was never interrupted, bit for bit. Where this optimizer
-        has a schedule, it is kept. Raises CheckpointError, naming the first difference, if the file
-        is of another rule or of other parameters; then nothing has changed.
-        """
-        loaded = checkpoint.load(path, self._snapshot())
-        for array, new in loaded.pairs:
-            array[...] = new
-        self.t = loaded.t
-        for (_, own), values in zip(self._layers(), loaded.hyperparameters, strict=True):
-            own.update(values)
-        for group, numbers in zip(self._groups, loaded.scalars, strict=True):
-            group.scalars = numbers
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """An optimizer of copies of the parameters, with the same rule."""
         memo |= {id(self.rule): self.rule, id(self.rule.schema): self.rule.schema}
@@ -200,7 +182,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For `copy.deepcopy` and `pickle`: all but what belongs to this process."""
-        derived = ("_engine", "_expected", "_last", "_launches")
+        derived = ("_engine", "_expected", "_finite", "_last", "_launches")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -221,62 +203,54 @@ class Optimizer:
             f"{len(self._weights)} array{'s' if len(self._weights) != 1 else ''}>"
         )
 
-    def _snapshot(self) -> checkpoint.Snapshot:
-        tensors: dict[str, Array] = {}
-        for name, weights, states in zip(self.names, self._weights, self._states, strict=True):
-            kinds = (self.rule.schema.weights, *self.rule.state)
-            for kind, array in zip(kinds, (weights, *states), strict=True):
-                tensors[f"{kind}/{name}" if name else kind] = array
-        return checkpoint.Snapshot(
-            rule=self.rule.name,
-            t=self.t,
-            tensors=tensors,
-            hyperparameters=list(self._layers()),
-            scalars={json.dumps(group.patterns): group.scalars for group in self._groups},
-        )
-
-    def _layers(self) -> Iterator[tuple[str, Hyperparameters]]:
-        """The optimizer's own hyperparameters, as "", and those of each pattern."""
-        yield "", self._hyperparameters
-        yield from self._overrides.items()
-
-    def _check(self, leaves: list[Any]) -> None:
-        """Check the gradients; take note of their formats.
-
-        One that needs more than a look (a number for a 0-dimensional parameter, another dtype than
-        at the last step) is replaced in `leaves` by an array.
-        """
-        expected: Expected | None = None
-        place = -1
-        for gradient in leaves:  # counted by hand: this is a part of every step with new gradients
-            place += 1
-            shape, dtype = self._expected[place]
-            if (
-                type(gradient) is not np.ndarray
-                or gradient.dtype is not dtype
-                or gradient.shape != shape
-            ):
-                array = checked_gradient(gradient, self._weights[place], self.names[place])
-                leaves[place] = array
-                form = format_of(array.dtype, "the gradient")
-                if form.dtype is not dtype:
-                    expected = expected or list(self._expected)
-                    expected[place] = (shape, form.dtype)
-        if expected is not None:
+    def _look(self, leaves: list[Any]) -> None:
+        """Check the gradients; take note of their formats."""
+        found = look(leaves, self._weights, self.names, self._expected)
+        if found is not None:
             self._forget()
-            self._expected = expected
+            self._expected = found
+
+    def _is_finite(self, leaves: list[Array]) -> bool:
+        """Whether all gradients are finite; raises NonFiniteGradientError if that is asked for."""
+        if self._finite is None:
+            self._finite = finite.Finite(self._engine, self._weights, self._expected)
+        counts = self._finite.counts(leaves)
+        if counts and self.on_nonfinite == "raise":
+            raise finite.error(counts, leaves, self.names)
+        return not counts
+
+    def _report(self, launches: Launches) -> Report:
+        sums = np.zeros((len(self._weights), 4))
+        for launch, places in launches:
+            sums[slice(None) if places is None else places] = launch.sums(launch.passes - 1)
+        return Report(self.t, self.names, sums)
 
     def _forget(self) -> None:
         """The launches no longer fit, nor do the gradients that they remember."""
         # The gradients that the one launch remembers. With several launches none is known here.
         self._last: list[object] = [FORGOTTEN] * len(self._weights)
         self._launches: Launches | None = None
+        self._finite = None
+
+    def _prepare(self, launches: Launches, leaves: list[Any] | None, t: int) -> None:
+        """All of step `t` that can fail; the gradients are None where the launch remembers them."""
+        inputs = []
+        for group in self._groups:  # a comprehension costs a call, and there is mostly one group
+            inputs.append(group.inputs(t))  # noqa: PERF401
+        for launch, places in launches:
+            if places is None or leaves is None:
+                launch.prepare(leaves, inputs)
+            else:
+                launch.prepare([leaves[place] for place in places], inputs)
+        if self._passes > 1:
+            measure_together([launch for launch, _ in launches])
 
     def _finish(self, launches: Launches, t: int) -> None:
         for launch, _ in launches:
             launch.run()
         self.t = t
-        self._take_scalars(launches)
+        if self._has_scalars:
+            self._take_scalars(launches)
 
     def _take_scalars(self, launches: Launches) -> None:
         for launch, _ in launches:
@@ -291,8 +265,11 @@ class Optimizer:
             self._forget()
 
     def _new_launches(self) -> Launches:
-        known = Parameters(self.rule, self._weights, self._states, self._groups, self._group_of)
+        known = Parameters(
+            self.rule, self._weights, self._states, self._groups, self._group_of, self._reports
+        )
         self._launches = known.launches(self._engine, self._expected)
+        self._passes = max((launch.passes for launch, _ in self._launches), default=1)
         if len(self._launches) == 1:
             self._last = self._launches[0][0].last
         return self._launches

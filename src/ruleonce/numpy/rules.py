@@ -25,6 +25,7 @@ class RuleOptimizer(Optimizer):
         groups: Mapping[str, Mapping[str, Value]] | None = None,
         engine: str = "auto",
         state_dtype: object = None,
+        on_nonfinite: str = "allow",
         **hyperparameters: Value,
     ) -> None:
         super().__init__(
@@ -33,6 +34,7 @@ class RuleOptimizer(Optimizer):
             groups=groups,
             engine=engine,
             state_dtype=state_dtype,
+            on_nonfinite=on_nonfinite,
             **hyperparameters,
         )
 
@@ -43,7 +45,7 @@ class RuleOptimizer(Optimizer):
             return
         cls.rule_of_class = rule
         own = list(inspect.signature(Optimizer.__init__).parameters.values())
-        fixed = [p for p in own if p.name in ("params", "groups", "engine", "state_dtype")]
+        fixed = [p for p in own if p.name not in ("self", "rule", "hyperparameters")]
         named = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
             for name, default in rule.hyperparameters.items()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..engines.batch import Inputs
+from ..language.program import Program
 from ..language.rule import Rule
 from .columns import Column
 from .device_numbers import DeviceNumbers, Number
@@ -26,6 +27,11 @@ class Choice:
     rule: Rule
     switches: tuple[tuple[str, bool], ...]
     on_device: bool
+
+    @cached_property
+    def program(self) -> Program:
+        """The rule for these switches."""
+        return self.rule.program(**dict(self.switches))
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -47,6 +53,8 @@ class Part(Protocol):
     """Parameters that are updated together."""
 
     slots: Sequence[Slot]
+    program: Program
+    passes: int
 
     @property
     def scalars(self) -> dict[int, tuple[float, ...]]:
@@ -58,6 +66,12 @@ class Part(Protocol):
 
     def prepare(self, gradients: Sequence[Tensor], inputs: Inputs) -> None:
         """All that can fail. Raises Moved if this part no longer fits."""
+
+    def measure(self, number: int) -> Tensor:
+        """Do a pass, which only reads, and give what these tensors add to each total."""
+
+    def learn(self, number: int, totals: Tensor) -> None:
+        """Take the totals of all tensors after a pass."""
 
     def run(self) -> None:
         """Write the step."""

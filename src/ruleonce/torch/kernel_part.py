@@ -22,6 +22,7 @@ from .layout import (
 )
 from .looks import Look
 from .slots import Slot
+from .whole import Whole
 
 # The loops over all parameters are maps of functions of C: they are what a step of many small
 # tensors costs.
@@ -77,6 +78,8 @@ class KernelPart:
         self._any_sharded = any(self._is_sharded)
         self._states = states  # keeps their memory, whatever becomes of the tensors in the entries
         self._call = call
+        self.program, self.passes = call.program, call.passes
+        self._whole = Whole(self._parameters) if self._any_sharded else None
         self._own = [local(p) for p in self._parameters]
         sources = self._sources()
         self._at = list(map(_data_ptr, sources))
@@ -98,6 +101,7 @@ class KernelPart:
         self._pointers: list[int] = []
         self._scratch: dict[int, Tensor] = {}
         self._read: Sequence[Tensor] = []
+        self._is_numpy = True
         self.regions = Regions([])
         call.place(_WEIGHTS, list(map(_data_ptr, self._blocks)))
         for place, column in enumerate(zip(*states, strict=True)):
@@ -129,6 +133,19 @@ class KernelPart:
         self._find(gradients)
         self._call.prepare_on_device(inputs)  # type: ignore[attr-defined]  # a GpuCall
 
+    def measure(self, number: int) -> Tensor:
+        """Do a pass, which only reads, and give what these tensors add to each total."""
+        if number == 0:
+            self._copy_blocks()
+        shares = self._call.measure(number, self._whole)
+        self._is_numpy = isinstance(shares, np.ndarray)
+        return torch.as_tensor(shares)
+
+    def learn(self, number: int, totals: Tensor) -> None:
+        """Take the totals of all tensors after a pass."""
+        own = totals.to(self._own[0].device, non_blocking=True)
+        self._call.learn(number, own.numpy() if self._is_numpy else own)
+
     def _find(self, gradients: Sequence[Tensor]) -> None:
         sources = self._sources()
         if (
@@ -158,14 +175,17 @@ class KernelPart:
 
     def run(self) -> None:
         """Call the kernel."""
-        for weights, block in self._copied:
-            block.copy_(weights)
+        self._copy_blocks()
         self._call.run()
         self._read = []
         for weights, block in self._copied:
             weights.copy_(block)
         # What autograd has kept of the old weights is no longer valid, and it has to know.
         torch.autograd.graph.increment_version(self._parameters)
+
+    def _copy_blocks(self) -> None:
+        for weights, block in self._copied:
+            block.copy_(weights)
 
     def _sources(self) -> Sequence[Tensor]:
         if not self._any_sharded:

@@ -1,13 +1,15 @@
 """Parameters on a device that no engine has kernels for: the rule itself, on tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import nan
 
 import torch
 from torch import Tensor
 
 from ..engines.batch import Inputs, no_numbers
 from ..formats import Format
-from ..language.graph import evaluate
+from ..language import ops
+from ..language.graph import Node, evaluate
 from ..language.program import Program
 from .kernel_part import Moved
 from .layout import DTYPES, check_gradient, local, local_gradient
@@ -29,7 +31,9 @@ class PlainPart:
         self.slots = slots
         self._states = states
         self._rows = rows
-        self._program = program
+        self.program = program
+        self.passes = len(program.passes) if program.has_totals else 1
+        self._totals: dict[Node, Tensor] = {}
         self._dtype = DTYPES[computed]
         self._kinds = self._kinds_of(gradients)
         self._gradients: Sequence[Tensor] = []
@@ -53,41 +57,78 @@ class PlainPart:
             check_gradient(gradient, slot.parameter, slot.name)
         if self._kinds_of(gradients) != self._kinds:
             raise Moved
-        scalars = self._program.scalars
+        scalars = {
+            name: node for name, node in self.program.scalars.items() if not node.is_measured
+        }
         for row in set(self._rows):
-            named = dict(zip(self._program.step_inputs, inputs[row], strict=True))
+            named = dict(zip(self.program.step_inputs, inputs[row], strict=True))
             try:
-                found = evaluate((*scalars.values(), *self._program.host), named, torch, float)
-                self.scalars[row] = tuple(map(float, found))[: len(scalars)]
+                found = evaluate((*scalars.values(), *self.program.host), named, torch, float)
+                new = dict(zip(scalars, map(float, found), strict=False))
+                self.scalars[row] = tuple(new.get(name, nan) for name in self.program.scalars)
             except (ArithmeticError, ValueError, TypeError) as error:
-                raise no_numbers(self._program, inputs[row], error) from error
+                raise no_numbers(self.program, inputs[row], error) from error
         self._gradients, self._inputs = gradients, inputs
+        self._totals = {}
+
+    def measure(self, number: int) -> Tensor:
+        """What these tensors add to each total that is known after a pass."""
+        sums = [node.args[0] for node in self._totals_of(number)]
+        shares = [self._evaluated(sums, tensors, row) for tensors, row in self._all()]
+        return torch.stack([sum(column) for column in zip(*shares, strict=True)])
+
+    def learn(self, number: int, totals: Tensor) -> None:
+        """Take the totals of all tensors after a pass."""
+        self._totals |= dict(zip(self._totals_of(number), totals, strict=True))
 
     @torch.no_grad()
     def run(self) -> None:
         """Compute and write, one parameter after another."""
+        for tensors, row in self._all():
+            self._one(tensors, row)
+        self._gradients = []
+
+    def _all(self) -> Iterator[tuple[list[Tensor], int]]:
+        """The tensors of each parameter, and the row of its numbers."""
         for slot, gradient, states, row in zip(
             self.slots, self._gradients, self._states, self._rows, strict=True
         ):
             weights, dw = local(slot.parameter), local_gradient(gradient, slot.parameter)
-            tensors = [weights, dw, *map(local, states)]
-            self._one([_real(x) for x in tensors], row)
-        self._gradients = []
+            yield [_real(x) for x in (weights, dw, *map(local, states))], row
 
-    def _one(self, tensors: Sequence[Tensor], row: int) -> None:
-        program, device = self._program, tensors[0].device
+    def _totals_of(self, number: int) -> list[Node]:
+        known = (node for node in self.program.measured if node.op is ops.TOTAL)
+        return [node for node in known if node.level == number + 1]
+
+    def _evaluated(
+        self, nodes: Sequence[Node], tensors: Sequence[Tensor], row: int
+    ) -> list[Tensor]:
+        program, device = self.program, tensors[0].device
         values: dict[str, object] = dict(zip(program.step_inputs, self._inputs[row], strict=True))
         for name, tensor in zip(program.tensors, tensors, strict=True):
             values[name] = tensor.to(self._dtype)
 
-        def rounded(value: float | bool) -> Tensor:
+        def rounded(value: float | bool | Tensor) -> Tensor:
+            if isinstance(value, Tensor):
+                return value.to(device, self._dtype)
             dtype = torch.bool if isinstance(value, bool) else self._dtype
             return torch.full((), value, dtype=dtype, device=device)
 
+        return evaluate(nodes, values, torch, rounded, self._totals)
+
+    def _one(self, tensors: Sequence[Tensor], row: int) -> None:
+        program = self.program
+        measured = [program.scalars[name] for name in program.measured_scalars]
         kept: Mapping[str, Tensor] = dict(zip(program.tensors, tensors, strict=True))
         names = list(program.written)
-        found = evaluate(program.written.values(), values, torch, rounded)
+        found = self._evaluated([*program.written.values(), *measured], tensors, row)
+        scalars = dict(zip(program.measured_scalars, found[len(names) :], strict=True))
+        if scalars:  # this waits for the device
+            known = dict(zip(program.scalars, self.scalars[row], strict=True))
+            known |= {name: float(value) for name, value in scalars.items()}
+            self.scalars[row] = tuple(known.values())
         # A rule may hand one tensor on as another: none is written before all are known.
+        found = found[: len(names)]
         new = [value.clone() if any(value is x for x in tensors) else value for value in found]
         for name, value in zip(names, new, strict=True):
             kept[name].copy_(value)

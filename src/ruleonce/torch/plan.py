@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from operator import is_
 
-from torch import Tensor
+from torch import Tensor, no_grad
 
+from ..engines.measuring import measure_together
 from .bundles import Bundle, Choice, Numbers
 from .columns import Column
 from .kernel_part import KernelPart, Regions
@@ -12,6 +13,11 @@ from .slots import Kept, Slot
 from .states import States
 
 _LOOKED_AT = 8  # entries of the state a step
+
+
+def _added(x: Tensor, y: Tensor) -> Tensor:
+    """The totals of the tensors of two devices."""
+    return x + y.to(x.device, non_blocking=True)
 
 
 class Plan:
@@ -44,6 +50,7 @@ class Plan:
         self._kept: list[Kept] = []
         self._turn = 0
         self._is_single = len(bundles) == 1
+        self._passes = max((bundle.part.passes for bundle in bundles), default=1)
         regions = Regions([x for bundle in bundles for x in bundle.part.written])
         for bundle in bundles:
             if isinstance(bundle.part, KernelPart):
@@ -98,6 +105,9 @@ class Plan:
         for bundle in self.bundles:
             share = gradients if self._is_single else [gradients[place] for place in bundle.places]
             bundle.prepare(share, numbers)
+        if self._passes > 1:
+            with no_grad():
+                measure_together([bundle.part for bundle in self.bundles], _added)
 
     def run(self, found_inf: Tensor | None = None) -> None:
         """Write the step, and count it.

@@ -82,7 +82,10 @@ class Planner:
                 check_state(slot.entry.get(self.naming.key(name)), slot.parameter, slot.name)
         for slot in slots:
             device = slot.parameter.device
-            on_device = choices[slot.group].on_device and self._engine(slot.parameter) == "gpu"
+            choice = choices[slot.group]
+            on_device = self._engine(slot.parameter) == "gpu" and (
+                choice.on_device or bool(choice.program.measured_scalars)
+            )
             slot.numbers_on = device if on_device else None
         complete(slots, lambda slot: choices[slot.group].rule, self.naming, self.start)
         kinds: dict[tuple[object, ...], list[int]] = {}
@@ -156,7 +159,7 @@ class Planner:
     def _part(
         self, slots: Sequence[Slot], gradients: Sequence[Tensor], choice: Choice, rows: list[int]
     ) -> Part:
-        program = choice.rule.program(**dict(choice.switches))
+        program = choice.program
         formats = self._formats(slots[0], gradients[0], choice)
         states = [[local(x) for x in self._states(slot, choice)] for slot in slots]
         weights = [local(slot.parameter) for slot in slots]
@@ -165,7 +168,8 @@ class Planner:
         if engine == "tensors":
             computed = computed_in(formats.values())
             return PlainPart(slots, states, gradients, rows, program, computed)
-        batch = Batch(program, formats, list(map(length, weights)), rows)
+        sizes = [length(slot.parameter) for slot in slots]
+        batch = Batch(program, formats, list(map(length, weights)), rows, sizes)
         shards = [
             local_gradient(gradient, slot.parameter)
             for gradient, slot in zip(gradients, slots, strict=True)
