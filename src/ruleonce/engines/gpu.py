@@ -126,7 +126,7 @@ class GpuCall:
                 self._measured.begin(self._numbers)
             one = self.program.passes[number]
             if one.sums:
-                self._launch(one)
+                self._launch(one, self._table.on_device())
             sums = self._sums_of(one)
             sums = sums if whole is None else whole(sums)
             shares: torch.Tensor = self._measured.shares(number, sums)
@@ -143,9 +143,10 @@ class GpuCall:
     def run(self) -> None:
         """Launch the step on the device's current stream."""
         with self._guard():
+            table = self._table.on_device()
             if self._measured is None:
                 self._compute_numbers()
-            self._launch(self.program.passes[-1])
+            self._launch(self.program.passes[-1], table)
 
     def sums(self, number: int) -> torch.Tensor:
         """The sums that a pass has made, [tensors, sums]; the last makes `Program.reports`."""
@@ -157,12 +158,13 @@ class GpuCall:
             self._kernels.numbers[(len(self._inputs),)](self._inputs, self._numbers, **_NUMBERS)
             if is_capturing(self._device):
                 keep(self._inputs, self._numbers, self._blocks)
+                keep(*(self._sums.all if self._sums is not None else ()))
+                keep(*(self._measured.all if self._measured is not None else ()))
         elif self._numbers_are_new:
             upload(self._host_numbers, self._numbers)
             self._numbers_are_new = False
 
-    def _launch(self, one: Pass) -> None:
-        table = self._table.on_device()
+    def _launch(self, one: Pass, table: torch.Tensor) -> None:
         if self._grid[0]:
             numbers = self._numbers if self._measured is None else self._measured.numbers
             kernel = self._kernels.passes[one.number]

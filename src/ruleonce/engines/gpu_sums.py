@@ -30,6 +30,11 @@ class Sums:
         self.partial = torch.zeros((int(counts.sum()), count), dtype=torch.float64, device=device)
         self._sums = self.partial.new_zeros((len(batch.lengths), count))
 
+    @property
+    def all(self) -> tuple[torch.Tensor, ...]:
+        """All of its memory."""
+        return self.partial, self._spans, self._sums
+
     def of(self, one: Pass) -> torch.Tensor:
         """The sums of a pass, [tensors, sums]; the pass has been launched."""
         tensors, count = self._sums.shape

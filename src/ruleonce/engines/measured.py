@@ -36,6 +36,11 @@ class Measured:
         self._totals = [node for node in program.measured if node.op is ops.TOTAL]
         self.numbers = numbers
 
+    @property
+    def all(self) -> tuple[Any, ...]:
+        """All of its memory that outlives a step."""
+        return self.numbers, self._sizes, self._rows
+
     def begin(self, known: Any) -> None:
         """Take the numbers of `Program.host`, a row for each row of the inputs."""
         columns = known[self._rows].T

@@ -64,7 +64,7 @@ class PlainPart:
             named = dict(zip(self.program.step_inputs, inputs[row], strict=True))
             try:
                 found = evaluate((*scalars.values(), *self.program.host), named, torch, float)
-                new = dict(zip(scalars, map(float, found), strict=False))
+                new = dict(zip(scalars, list(map(float, found)), strict=False))
                 self.scalars[row] = tuple(new.get(name, nan) for name in self.program.scalars)
             except (ArithmeticError, ValueError, TypeError) as error:
                 raise no_numbers(self.program, inputs[row], error) from error
