@@ -27,7 +27,8 @@ class Adam:
             self.call.place(place, [x.data_ptr() for x in column])
         self.inputs = torch.tensor([[1e-3, 0.9, 0.999, 1e-8, 1.0]], dtype=torch.float64)
         self.launched = []
-        self.call._launch = lambda _, table: self.launched.append(table)  # the table that the kernel would read
+        # The table that the kernel would read.
+        self.call._launch = lambda _, table: self.launched.append(table)
 
     def step(self, gradients=None):
         if gradients is not None:

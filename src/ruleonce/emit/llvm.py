@@ -23,6 +23,7 @@ from ..formats import FLOAT64, Format
 from ..language.graph import Node
 from ..language.ops import Op
 from ..language.program import Pass, Program
+from . import llvm_measured as measured
 from . import llvm_sums as sums
 from . import llvm_vectors as vectors
 from .llvm_lanes import ONE
@@ -35,6 +36,9 @@ __all__ = ["LIBRARY", "SPELLING", "emit"]
 
 Formats = Mapping[str, Format]
 
+# What is measured is computed in float64, whatever the elements are.
+_WIDE = ("declare double @llvm.fabs.f64(double)", "declare double @llvm.sqrt.f64(double)")
+
 
 def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -> str:
     """The IR of `program` for tensors of these formats, computed in float32 or float64.
@@ -44,14 +48,16 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     """
     number = FLOATS[computed]
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
-    used = {node.op for node in program.body}
+    used = {node.op for node in (*program.body, *program.measured)}
     # Only the last pass, which writes, has a loop over vectors.
     lanes = vectors.lanes_of(program.passes[-1], formats, computed, fused)
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
         "",
         *(line for one in program.passes for line in _pass(one, formats, computed, fused)),
+        *measured.functions(program),
         *(f"declare {number} @llvm.{f}.{_suffix(computed)}({number})" for f in ("fabs", "sqrt")),
+        *(_WIDE if computed is not FLOAT64 and program.measured else ()),
         *_declarations(used),
         "attributes #0 = { nounwind }",
         "attributes #1 = { nobuiltin nounwind willreturn memory(none) }",

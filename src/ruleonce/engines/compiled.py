@@ -12,8 +12,8 @@ from ..formats import Format, computed_in
 from ..language.program import Pass, Program
 from . import Array, threads
 from .batch import Batch, Inputs, no_numbers
+from .between import Between
 from .host import host_function
-from .measured import Measured, add_up
 from .memory import address
 from .native import Native, compile_ir, fused
 from .sweep import Sweep, Team
@@ -31,30 +31,24 @@ class CpuCall:
     """
 
     def __init__(self, batch: Batch, team: Team = threads.POOL) -> None:
-        program = batch.program
+        self.program = program = batch.program
+        self.passes = len(program.passes)
         self._host = host_function(program)
         self._pack = struct.Struct(f"{len(program.host)}d").pack_into
         numbers = np.zeros((max(batch.rows, default=0) + 1, max(1, len(program.host))))
         self._buffers = [(row, memoryview(numbers[row])) for row in sorted(set(batch.rows))]
-        self._numbers = numbers  # owns what the table points to
-        self._rows = list(batch.rows)
-        self.program = program
-        self.passes = len(program.passes)
         self.width = llvm_table.width(program)
         self._table = np.zeros((len(batch.lengths), self.width), np.int64)
         self._table[:, _LENGTH] = batch.lengths
         self._table[:, _NUMBERS] = address(numbers) + numbers.strides[0] * np.array(batch.rows, int)
         self.entries = memoryview(self._table.reshape(-1))
-        self._measured: Measured | None = None
-        if self.passes > 1:
-            places = np.arange(len(batch.lengths))
-            own = np.zeros((len(places), max(1, program.number_count)))
-            sizes = np.array(batch.sizes or batch.lengths, np.float64)
-            self._measured = Measured(program, np, sizes, np.array(batch.rows, int), own)
-            self._table[:, _NUMBERS] = address(own) + own.strides[0] * places
-        if program.sum_count:
-            self._make_room_for_sums(batch.lengths)
+        self._numbers = numbers  # owns what the table points to
         formats = tuple(batch.formats.items())
+        self.source = emitted(program, formats)
+        self._between: Between | None = None
+        if program.sum_count or self.passes > 1:
+            self._between = Between(batch, self.source, numbers)
+            self._between.put_into(self._table, _NUMBERS)
         self._sweeps = [
             Sweep(
                 kernel(one, formats),
@@ -66,7 +60,6 @@ class CpuCall:
             for one in program.passes
         ]
         self._last = self._sweeps[-1]
-        self.source = emitted(program, formats)
         self.scalars: dict[int, tuple[float, ...]] = {}
 
     def place(self, tensor: int, addresses: Sequence[int]) -> None:
@@ -84,8 +77,8 @@ class CpuCall:
                 self.scalars[row] = self._host(self._pack, buffer, *inputs[row])
             except (ArithmeticError, ValueError, TypeError, struct.error) as error:
                 raise no_numbers(self.program, inputs[row], error) from error
-        if self._measured is not None:
-            self._measured.begin(self._numbers)
+        if self._between is not None:
+            self._between.learn(0)
         self._last.prepare()
 
     def measure(self, number: int, whole: Callable[[Array], Array] | None = None) -> Array:
@@ -94,47 +87,32 @@ class CpuCall:
         whole   makes of the sums of these tensors, [tensors, sums], those of the tensors that they
                 are parts of
         """
-        assert self._measured is not None  # noqa: S101
+        assert self._between is not None  # noqa: S101
         if self.program.passes[number].sums:
             self._sweeps[number].prepare()
             self._sweeps[number].run()
-        sums = self.sums(number)
-        shares: Array = self._measured.shares(number, sums if whole is None else whole(sums))
-        return shares
+            sums = self._between.sums(number)
+            if whole is not None:
+                sums[...] = whole(sums.copy())
+        return self._between.shares(number)
 
     def learn(self, number: int, totals: Array) -> None:
         """Take the totals of all tensors after a pass."""
-        assert self._measured is not None  # noqa: S101
-        self._measured.learn(number, totals)
+        assert self._between is not None  # noqa: S101
+        self._between.take(number, totals)
+        self._between.learn(number + 1)
         if number == self.passes - 2 and self.program.measured_scalars:
             for row, _ in self._buffers:
-                self.scalars[row] = self._with_measured(row, self._measured)
+                self.scalars[row] = self._between.scalars(row, self.scalars[row])
+
+    def sums(self, number: int) -> Array:
+        """The sums that a pass has made, [tensors, sums]; the last makes `Program.reports`."""
+        assert self._between is not None  # noqa: S101
+        return self._between.sums(number)
 
     def run(self) -> None:
         """Do the last pass, which writes; see Sweep.run."""
         self._last.run()
-
-    def _with_measured(self, row: int, measured: Measured) -> tuple[float, ...]:
-        """The new scalar state of a row; what was known before is there already."""
-        found = dict(zip(self.program.scalars, self.scalars[row], strict=True))
-        tensor = self._rows.index(row)
-        for name in self.program.measured_scalars:
-            found[name] = float(measured.scalar(name, tensor))
-        return tuple(found.values())
-
-    def _make_room_for_sums(self, lengths: Sequence[int]) -> None:
-        self._counts = -(-np.array(lengths, np.int64) // llvm_sums.BLOCK)
-        self._starts = np.cumsum(self._counts) - self._counts
-        self._partial = np.zeros((int(self._counts.sum()), self.program.sum_count))
-        self._table[:, -1] = address(self._partial) + self._partial.strides[0] * self._starts
-
-    def sums(self, number: int) -> Array:
-        """The sums that a pass has made, [tensors, sums]; the last makes `Program.reports`."""
-        one = self.program.passes[number]
-        if not one.sums:
-            return np.zeros((len(self._table), 0))
-        columns = slice(one.first_sum, one.first_sum + len(one.sums))
-        return add_up(self._partial[:, columns], self._starts, self._counts)
 
 
 def kernel(one: Pass, formats: tuple[tuple[str, Format], ...]) -> Native:

@@ -1,8 +1,8 @@
 """The numbers of a step that are made from tensors: norms, means, and what a rule makes of them.
 
-They are computed in float64, for all tensors at once, by an array library: NumPy, or PyTorch where
-the sums are on a device and stay there. Where a norm is divided by, 0 gives inf or nan, as it does
-in every engine, and no error.
+They are computed in float64, for all tensors at once, by PyTorch: the sums are on a device and stay
+there. (The cpu engine has compiled functions for that, see engines.between.) Where a norm is
+divided by, 0 gives inf or nan, as it does in every engine, and no error.
 """
 
 from types import ModuleType
@@ -13,7 +13,6 @@ import numpy as np
 from ..language import ops
 from ..language.graph import Node
 from ..language.program import Program
-from . import Array
 
 
 class Measured:
@@ -87,16 +86,3 @@ class Measured:
             one = self._program.passes[level]
             for place, node in enumerate(one.host, start=one.first_number):
                 self.numbers[:, place] = values[node]
-
-
-def add_up(partial: Array, starts: Array, counts: Array) -> Array:
-    """The sums of each tensor from those of its blocks.
-
-    partial   float64 [blocks, sums], tensor after tensor
-    starts    where the blocks of each tensor begin, and `counts` how many they are
-    """
-    sums = np.zeros((len(starts), partial.shape[1]))
-    some = counts > 0
-    if some.any():
-        sums[some] = np.add.reduceat(partial, starts[some], axis=0)
-    return sums
