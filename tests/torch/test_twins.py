@@ -75,7 +75,7 @@ OPTIONS = {
         MAXIMIZE,
     ],
 }
-# Options that choose an implementation; test_optimizer.py holds that they change nothing.
+# Options that choose an implementation; test_surroundings.py holds that they change nothing.
 IMPLEMENTATION = {"foreach", "fused", "capturable", "differentiable"}
 
 

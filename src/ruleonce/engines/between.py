@@ -44,6 +44,7 @@ class Between:
         fields = [count, *(address(self._memory[field]) for field in llvm_measured.JOB[1:])]
         self._job = np.array(fields, np.int64)
         self._at = address(self._job)
+        self._first_of_row = {row: batch.rows.index(row) for row in set(batch.rows)}
         # After each pass: which of the totals are known then.
         self._known_after = [
             slice(
@@ -107,8 +108,9 @@ class Between:
 
     def scalars(self, row: int, known: tuple[float, ...]) -> tuple[float, ...]:
         """The new scalar state of a row, once all is measured; `known` is what was known before."""
-        found = dict(zip(self._program.scalars, known, strict=True))
-        place = int(np.argmax(self._memory["rows"] == row))
-        new = self._memory["scalars"][place].tolist()
-        found |= dict(zip(self._program.measured_scalars, new, strict=True))
-        return tuple(found.values())
+        new = iter(self._memory["scalars"][self._first_of_row[row]].tolist())
+        measured = self._program.measured_scalars
+        return tuple(
+            next(new) if name in measured else value
+            for name, value in zip(self._program.scalars, known, strict=True)
+        )
