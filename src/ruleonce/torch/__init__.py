@@ -1,4 +1,8 @@
-"""The front end for PyTorch: `ruleonce.torch.AdamW(model.parameters())`, in torch.optim's words."""
+"""The front end for PyTorch: `ruleonce.torch.AdamW(model.parameters())`, in torch.optim's words.
+
+Beside the classes of torch.optim, every rule of ruleonce.rules has one, under its name in
+CamelCase: `ruleonce.torch.Lamb`.
+"""
 
 try:
     import torch as _torch
@@ -28,3 +32,12 @@ from .optimizer import RuleOptimizer as RuleOptimizer
 from .training import release_gradients as release_gradients
 
 del _torch
+
+
+def __getattr__(name: str) -> type[MadeOptimizer]:
+    """The class of a rule that torch.optim does not have; it is made when it is asked for."""
+    from .made import class_called
+
+    made = class_called(name, [key for key in globals() if key[:1].isupper()])
+    globals()[name] = made
+    return made

@@ -1,14 +1,15 @@
 """A class of PyTorch for any rule: `optimizer(my_rule)(model.parameters(), lr=0.1)`."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar  # Any: parameters and options, as torch takes them
 
 from torch import Tensor
 
+from .. import rules
 from ..combinators import maximized
 from ..errors import HyperparameterError, RuleError, UnknownNameError
-from ..language.hyperparameters import check_names, checked_number
+from ..language.hyperparameters import check_names, checked_number, nearest
 from ..language.rule import Rule
 from .optimizer import RuleOptimizer
 from .settings import WORDS, Group, Word, option
@@ -148,8 +149,25 @@ def optimizer(rule: Rule, name: str | None = None) -> type[MadeOptimizer]:
     """
     if not isinstance(rule, Rule):
         raise RuleError(f"optimizer takes a rule, a function decorated with @rule; found {rule!r}.")
-    camel = "".join(part.capitalize() for part in rule.name.split("_"))
     made: type[MadeOptimizer] = type(MadeOptimizer)(  # type: ignore[misc]  # as in numpy.rules
-        name or camel, (MadeOptimizer,), {"__module__": rule.module}, rule=rule
+        name or _camel(rule), (MadeOptimizer,), {"__module__": rule.module}, rule=rule
     )
     return made
+
+
+def class_called(name: str, others: Sequence[str]) -> type[MadeOptimizer]:
+    """The class of the rule that is called `name` in CamelCase, found as ruleonce.torch.<name>.
+
+    Raises AttributeError, naming the nearest of these names and of `others`.
+    """
+    named = {_camel(rule): rule for rule in rules.ALL}
+    if name not in named:
+        hint = nearest(name, [*others, *named]) if name[:1].isalpha() else ""
+        raise AttributeError(f"ruleonce.torch has no {name!r}{hint}")
+    made = optimizer(named[name])
+    made.__module__ = __package__
+    return made
+
+
+def _camel(rule: Rule) -> str:
+    return "".join(part.capitalize() for part in rule.name.split("_"))
