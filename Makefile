@@ -7,10 +7,12 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT ?= .
 
-.PHONY: help race test lint bench bench-torch clean
+.PHONY: help race pages dialects test lint bench bench-torch clean
 
 help:
-	@echo "make race    train on handwritten digits with the card's rules; writes race.png, bias_correction.png, race.json"
+	@echo "make race    train on handwritten digits with the card's rules; writes race.png and its like, race.json"
+	@echo "make pages   write docs/rules: a page a rule, with its picture"
+	@echo "make dialects   measure docs/dialect_table.md: each name in each library"
 	@echo "make test    install what the tests need, and run them all"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the step of every peer, side by side"
@@ -18,6 +20,12 @@ help:
 
 race: .venv/.race
 	$(BIN)/ruleonce race --out $(OUT)
+
+pages: .venv/.race
+	$(BIN)/ruleonce pages --out docs/rules
+
+dialects: .venv/.test
+	$(BIN)/python benchmarks/dialects.py --out docs/dialect_table.md
 
 test: .venv/.test
 	$(BIN)/python -m pytest --numprocesses auto $(PYTEST)

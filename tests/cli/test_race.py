@@ -63,17 +63,18 @@ def refused(result):
     return " ".join(result.stderr.split())
 
 
-def test_a_race_leaves_a_table_two_pictures_and_numbers(race):
+def test_a_race_leaves_a_table_pictures_and_numbers(race):
     result = race("--rules", "sgd,adam", "--learning-rates", "1e-3,1e-2", *QUICK, "--seeds", "2")
 
     assert result.exit_code == 0
-    for name in ("race.png", "bias_correction.png"):
+    for name in ("race.png", "update_ratio.png", "bias_correction.png"):
         assert (result.out / name).read_bytes().startswith(PNG)
         assert name in result.stdout
     assert sorted(p.name for p in result.out.iterdir()) == [
         "bias_correction.png",
         "race.json",
         "race.png",
+        "update_ratio.png",
     ]
     found = [(r["rule"], r["learning_rate"], r["seed"]) for r in result.runs]
     expected = [
@@ -81,11 +82,13 @@ def test_a_race_leaves_a_table_two_pictures_and_numbers(race):
     ]
     assert found == expected
     fields = (
-        "rule learning_rate seed final_train_loss test_accuracy steps_to_95 optimizer_ms losses"
+        "rule learning_rate seed final_train_loss test_loss test_accuracy steps_to_95 optimizer_ms "
+        "losses ratios"
     )
     for run in result.runs:
         assert list(run) == fields.split()
         assert len(run["losses"]) == 44
+        assert len(run["ratios"]) == 5  # of the steps 10, 20, 30, 40 and 44
         assert run["optimizer_ms"] > 0
     assert re.search(r"^adam +0\.001 .*±", result.stdout, re.MULTILINE)
     assert "1438 rows to train on" in result.stderr

@@ -17,7 +17,8 @@ from ruleonce.cli.race.bias_correction import (
 from ruleonce.cli.race.data import dataset
 from ruleonce.cli.race.files import Samples
 from ruleonce.cli.race.ink import COLOURS, DASHES, Ink, _apart, save
-from ruleonce.cli.race.picture import race_picture, smooth
+from ruleonce.cli.race.panels import smooth
+from ruleonce.cli.race.picture import race_picture, ratio_picture
 from ruleonce.cli.race.results import appearing, write_json
 from ruleonce.cli.race.table import table
 from ruleonce.cli.race.training import Run
@@ -26,10 +27,12 @@ from ruleonce.cli.race.training import Run
 def run(rule="adam", learning_rate=1e-3, seed=0, **values):
     defaults = {
         "final_train_loss": 0.5,
+        "test_loss": 0.6,
         "test_accuracy": 0.9,
         "steps_to_95": None,
         "optimizer_ms": 12.0,
         "losses": tuple(1 / step for step in range(1, 101)),
+        "ratios": tuple(1e-3 / step for step in range(1, 11)),
     }
     return Run(rule, learning_rate, seed, **(defaults | values))
 
@@ -52,17 +55,22 @@ def cells(text, rule, rate):
 
 
 def test_json_holds_exactly_the_promised_fields(tmp_path):
-    write_json(tmp_path / "race.json", [run(steps_to_95=40, losses=(2.302585092, 0.5))])
+    write_json(
+        tmp_path / "race.json",
+        [run(steps_to_95=40, losses=(2.302585092, 0.5), ratios=(0.000123456789,))],
+    )
 
     expected = {
         "rule": "adam",
         "learning_rate": 1e-3,
         "seed": 0,
         "final_train_loss": 0.5,
+        "test_loss": 0.6,
         "test_accuracy": 0.9,
         "steps_to_95": 40,
         "optimizer_ms": 12.0,
         "losses": [2.30259, 0.5],
+        "ratios": [0.000123457],
     }
     assert json.loads((tmp_path / "race.json").read_text()) == {"runs": [expected]}
 
@@ -70,7 +78,13 @@ def test_json_holds_exactly_the_promised_fields(tmp_path):
 def test_json_has_null_for_what_is_no_number(tmp_path):
     """`NaN` is no JSON, and JavaScript's parser refuses it."""
     runs = [
-        run(learning_rate=None, final_train_loss=math.nan, losses=(1.0, math.inf, math.nan)),
+        run(
+            learning_rate=None,
+            final_train_loss=math.nan,
+            test_loss=math.inf,
+            losses=(1.0, math.inf, math.nan),
+            ratios=(math.nan,),
+        ),
     ]
     write_json(tmp_path / "race.json", runs)
 
@@ -80,7 +94,9 @@ def test_json_has_null_for_what_is_no_number(tmp_path):
     text = (tmp_path / "race.json").read_text()
     (found,) = json.loads(text, parse_constant=refuse)["runs"]
     assert found["losses"] == [1.0, None, None]
-    assert found["final_train_loss"] is found["steps_to_95"] is found["learning_rate"] is None
+    assert found["ratios"] == [None]
+    assert found["final_train_loss"] is found["test_loss"] is None
+    assert found["steps_to_95"] is found["learning_rate"] is None
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -201,6 +217,39 @@ def test_a_run_that_diverged_ends_in_a_cross_and_squeezes_nobody():
     assert sorted(names_in(axes)) == ["adam", "sgd: diverged"]
     assert [line.get_marker() for line in axes.lines].count("x") == 1
     assert axes.get_ylim()[1] < 10
+
+
+def test_the_ratio_has_a_panel_for_each_learning_rate_and_the_mark_of_the_notes():
+    runs = [run(rule, rate) for rule in ("sgd", "adam") for rate in (1e-3, 1e-4)]
+    figure = ratio_picture(runs, "digits")
+
+    assert len(axes_of(figure)) == 2
+    for axes in axes_of(figure):
+        assert sorted(names_in(axes)) == ["adam", "sgd"]
+        assert axes.get_yscale() == "log"
+        marks = [line for line in axes.lines if len(line.get_ydata()) == 2]
+        assert [list(line.get_ydata()) for line in marks] == [[1e-3, 1e-3]]
+        low, high = axes.get_ylim()
+        assert low <= 1e-4
+        assert high > 1e-3
+        curves = [line for line in axes.lines if line not in marks]
+        assert [list(line.get_xdata()) for line in curves] == [list(range(10, 101, 10))] * 2
+
+
+def test_a_ratio_that_grows_without_end_squeezes_nobody():
+    ratios = (1e-3, 1.0, 1e20, *[math.nan] * 7)
+    (axes,) = axes_of(ratio_picture([run("sgd", ratios=ratios), run("adam")], "x"))
+
+    assert sorted(names_in(axes)) == ["adam", "sgd: diverged"]
+    assert axes.get_ylim()[1] < 100
+
+
+def test_a_curve_that_is_never_a_number_has_its_name_all_the_same(tmp_path):
+    runs = [run("sgd", ratios=(math.nan,) * 10), run("adam")]
+    (axes,) = axes_of(figure := ratio_picture(runs, "x"))
+
+    assert sorted(names_in(axes)) == ["adam", "sgd: diverged"]
+    save(tmp_path / "x.png", figure)
 
 
 def test_curves_start_at_the_first_loss_and_are_means_later():

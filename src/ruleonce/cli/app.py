@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ..errors import RuleonceError
+from ..errors import CommandError, RuleonceError
 
 
 class Commands(TyperGroup):
@@ -71,15 +71,29 @@ def race(
         list[str] | None,
         typer.Option(help="The learning rates, as 1e-3,1e-4 or given again."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often a run sees all the data.")] = 100,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often a run sees all the data: 100 times; 10 in a search."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from --seed.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many seeds, counted up from --seed: 3; 1 in a search."),
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="The folder for race.json, race.png and bias_correction.png.")
+        Path, typer.Option(help="The folder for the numbers (.json) and the pictures (.png).")
     ] = Path(),
     rule_file: Annotated[
         Path | None,
         typer.Option(help="A Python file with rules of your own (@rule); they join the race."),
+    ] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Do not race: try this many learning rates and momenta a rule, drawn at random in "
+            "log space, and say which are best.",
+        ),
     ] = None,
 ) -> None:
     """Train a small network with every rule at several learning rates, and compare.
@@ -90,13 +104,33 @@ def race(
     from .race.command import race as run_race
     from .race.entries import DEFAULT_LEARNING_RATES, numbers
 
-    code = run_race(
+    rates = numbers(_items(learning_rates))
+    names = _items(rules)
+    if search is None:
+        code = run_race(
+            data=data,
+            target=target,
+            rules=names,
+            learning_rates=rates or DEFAULT_LEARNING_RATES,
+            epochs=epochs or 100,
+            seeds=range(seed, seed + (seeds or 3)),
+            out=out,
+            rule_file=rule_file,
+        )
+        raise typer.Exit(code)
+    if rates:
+        raise CommandError(
+            "--search draws its own learning rates; leave --learning-rates out, or --search."
+        )
+    from .race.search_command import search as run_search
+
+    code = run_search(
         data=data,
         target=target,
-        rules=_items(rules),
-        learning_rates=numbers(_items(learning_rates)) or DEFAULT_LEARNING_RATES,
-        epochs=epochs,
-        seeds=range(seed, seed + seeds),
+        rules=names,
+        count=search,
+        epochs=epochs or 10,
+        seeds=range(seed, seed + (seeds or 1)),
         out=out,
         rule_file=rule_file,
     )
@@ -134,6 +168,20 @@ def cards() -> None:
     from .show import listed
 
     typer.echo(listed(rules.ALL))
+
+
+@app.command()
+def pages(
+    out: Annotated[
+        Path, typer.Option(help="The folder for the pages; dialects.md is read from above it.")
+    ] = Path("docs/rules"),
+) -> None:
+    """Write a page a rule: card, formulas, defaults, state, calls, source, and a picture."""
+    from .. import rules
+    from .pages.command import write
+
+    write(out, rules.ALL, lambda name: typer.echo(name, err=True))
+    typer.echo(f"Written: {len(rules.ALL)} pages to {out}")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from .bias_correction import STEPS, bias_correction_picture, first_gradients
 from .data import Dataset, digits, from_file
 from .entries import Entry, entries
 from .ink import save
-from .picture import race_picture
+from .picture import race_picture, ratio_picture
 from .progress import Bar
 from .results import write_json
 from .table import table
@@ -35,7 +35,8 @@ def race(
     out: Path,
     rule_file: Path | None,
 ) -> int:
-    """Run the race, print its table, and write race.json, race.png and bias_correction.png.
+    """Run the race, print its table, and write race.json and its pictures: race.png,
+    update_ratio.png and bias_correction.png.
 
     data            a .csv or an .npz file; None for the digits
     target          its column or array with the labels
@@ -52,16 +53,11 @@ def race(
     Raises RuleonceError (CommandError, DataError, RuleFileError, RuleError ...) for a race that
     cannot be run as asked, before the first run.
     """
-    if data is None and target is not None:
-        raise CommandError(
-            f"--target {target} names a column, but there is no --data; the digits have their own "
-            "labels. Add --data my.csv, or leave --target out."
-        )
     field = entries(rules, learning_rates, rule_file)
-    samples = from_file(data, target) if data else digits()
-    _make_folder(out)
-    screen, notes = _console(), Console(stderr=True, highlight=False)
-    notes.print(Text(_headline(samples, field, seeds, epochs)))
+    samples = samples_of(data, target)
+    make_folder(out)
+    screen, notes = consoles()
+    notes.print(Text(headline(samples, len(field) * len(seeds), epochs)))
     # Seed by seed, so that a race that is stopped still compares all rules.
     plan = [(entry, seed) for seed in seeds for entry in field]
     runs: list[Run] = []
@@ -90,21 +86,38 @@ def race(
     return INTERRUPTED if ended else 0
 
 
-def _console() -> Console:
-    """Where the table goes; a file or a pipe has no width of its own, and gets every column."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+def samples_of(data: Path | None, target: str | None) -> Dataset:
+    """What is raced on; the digits without `data`.
+
+    Raises CommandError for a target without data, DataError for a file that will not do.
+    """
+    if data is None and target is not None:
+        raise CommandError(
+            f"--target {target} names a column, but there is no --data; the digits have their own "
+            "labels. Add --data my.csv, or leave --target out."
+        )
+    return from_file(data, target) if data else digits()
+
+
+def consoles() -> tuple[Console, Console]:
+    """Where the table goes, and where progress and notes go.
+
+    A file or a pipe has no width of its own, and gets every column.
+    """
+    screen, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=WIDTH), notes
 
 
 def _write(out: Path, runs: Sequence[Run], data: Dataset, seed: int) -> list[Path]:
-    """Write the three files; the numbers first, for a picture may fail."""
-    numbers, curves, first_steps = (
-        out / name for name in ("race.json", "race.png", "bias_correction.png")
+    """Write the files; the numbers first, for a picture may fail."""
+    numbers, curves, ratios, first_steps = (
+        out / name for name in ("race.json", "race.png", "update_ratio.png", "bias_correction.png")
     )
     write_json(numbers, runs)
     save(curves, race_picture(runs, data.name))
+    save(ratios, ratio_picture(runs, data.name))
     save(first_steps, bias_correction_picture(first_gradients(data, seed, STEPS), data.name))
-    return [numbers, curves, first_steps]
+    return [numbers, curves, ratios, first_steps]
 
 
 def _run_title(entry: Entry, seed: int) -> str:
@@ -112,16 +125,18 @@ def _run_title(entry: Entry, seed: int) -> str:
     return f"{entry.label}{rate}, seed {seed}"
 
 
-def _headline(data: Dataset, field: Sequence[Entry], seeds: Sequence[int], epochs: int) -> str:
+def headline(data: Dataset, runs: int, epochs: int) -> str:
+    """What is about to happen, in three sentences."""
     columns, classes = data.train_x.shape[1], len(data.classes)
     return (
         f"{data.name}: {len(data.train_y)} rows to train on, {len(data.test_y)} to test with. "
         f"Network: {columns} inputs, {HIDDEN} hidden, {classes} classes. "
-        f"{len(field) * len(seeds)} runs of {steps_of(data, epochs)} steps."
+        f"{runs} runs of {steps_of(data, epochs)} steps."
     )
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Make the folder for the files; CommandError if they cannot be written there."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / f".{os.getpid()}.new"

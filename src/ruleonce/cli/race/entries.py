@@ -1,9 +1,10 @@
 """Who races: the rules, and the learning rates that each starts with."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any  # a type checker cannot know that no number is called `engine`
 
 import numpy as np
 
@@ -30,17 +31,20 @@ class Entry:
     label           the name under which it stands in table, picture and file
     rule            the rule
     learning_rate   None for a rule without that hyperparameter: it runs with its own defaults
+    momentum        what its hyperparameter of that kind is, by its name; empty for the default
     """
 
     label: str
     rule: Rule
     learning_rate: float | None
+    momentum: Mapping[str, float] = field(default_factory=dict)
 
     def optimizer(self, parameters: Parameters) -> Optimizer:
         """A fresh optimizer for these parameters."""
-        if self.learning_rate is None:
-            return Optimizer(self.rule, parameters)
-        return Optimizer(self.rule, parameters, learning_rate=self.learning_rate)
+        numbers: dict[str, Any] = dict(self.momentum)
+        if self.learning_rate is not None:
+            numbers["learning_rate"] = self.learning_rate
+        return Optimizer(self.rule, parameters, **numbers)
 
 
 def entries(
@@ -55,7 +59,7 @@ def entries(
     Raises CommandError for a name that no rule has, with the nearest one that is there;
     RuleFileError; HyperparameterError for a learning rate that a rule does not take.
     """
-    chosen = _chosen(names, rule_file)
+    chosen = chosen_rules(names, rule_file)
     found = [
         Entry(label, rule, rate)
         for label, rule in chosen.items()
@@ -66,8 +70,11 @@ def entries(
     return found
 
 
-def _chosen(names: Sequence[str], rule_file: Path | None) -> dict[str, Rule]:
-    """Label -> rule. A reader's rule may be called as one of ours: its label then has the file."""
+def chosen_rules(names: Sequence[str], rule_file: Path | None) -> dict[str, Rule]:
+    """Label -> rule; see `entries`, which raises the same.
+
+    A reader's rule may be called as one of ours: its label then has the file.
+    """
     known = {rule.name: rule for rule in rules.ALL}
     own, file = (rules_of(rule_file), rule_file.name) if rule_file else ({}, "")
     names = [*known] if "all" in names else names or DEFAULT_RULES

@@ -46,6 +46,11 @@ def initial_parameters(
     }
 
 
+def copies(parameters: Parameters) -> Parameters:
+    """The same numbers in arrays of their own."""
+    return {name: array.copy() for name, array in parameters.items()}
+
+
 def class_scores(parameters: Parameters, x: Array) -> Array:
     """A score for each row of `x` and each class; the highest of a row is the network's answer."""
     return _hidden(parameters, x) @ parameters["W2"] + parameters["b2"]

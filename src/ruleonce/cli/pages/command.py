@@ -1,0 +1,67 @@
+"""The pages themselves: all texts first, then all pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ... import rules
+from ...errors import CommandError
+from ...language.rule import Rule
+from ..race.results import appearing
+from .dialects import read
+from .index import index
+from .text import INDEX, page
+from .words import unsaid
+
+PLAIN = rules.ALL[0]  # the simplest one: what every other is compared to
+
+
+def texts(all_: Sequence[Rule], documents: Path) -> Mapping[str, str]:
+    """File name -> what stands in it, for the page of each rule and for the list of all.
+
+    documents   the folder that may hold the tables of dialects
+    """
+    known = read(documents)
+    return {
+        INDEX: index(all_),
+        **{f"{rule.name}.md": page(rule, known, PLAIN) for rule in all_},
+    }
+
+
+def write(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
+    """Write the pages of rules and their pictures.
+
+    out    the folder, which is made; the tables of dialects are read from the one that it is in
+    all_   the rules
+    told   called with the name of each rule that is being drawn, and with what its page lacks
+
+    Raises CommandError if the folder cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts(all_, out.parent).items():
+            with appearing(out / name) as new:
+                new.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"the folder --out {out} cannot be written to ({error.strerror}); name another one."
+        ) from error
+    _draw(out, all_, told)
+
+
+def _draw(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
+    from .paths import best_path
+    from .picture import page_picture, save
+    from .surfaces import SURFACES
+
+    plain = [(PLAIN.name, best_path(PLAIN, surface)) for surface in SURFACES]
+    for rule in all_:
+        lacking = "".join(
+            f"\n  nothing says what `{name}` is: begin a sentence of the docstring with its name"
+            for name in unsaid(rule)
+        )
+        told(f"{rule.name}{lacking}")
+        walks = [
+            [(rule.name, best_path(rule, surface)), beside] if rule is not PLAIN else [beside]
+            for surface, beside in zip(SURFACES, plain, strict=True)
+        ]
+        save(out / f"{rule.name}.png", page_picture(SURFACES, walks))
