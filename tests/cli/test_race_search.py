@@ -243,7 +243,7 @@ def test_without_optuna_the_error_says_what_installs_it(tmp_path):
 
     assert done.returncode == 1
     assert "optuna" in done.stderr
-    assert "pip install 'ruleonce[cli]'" in done.stderr
+    assert "pip install 'ruleonce[search]'" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

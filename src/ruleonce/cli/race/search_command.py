@@ -128,5 +128,5 @@ def _check_optuna() -> None:
     except ImportError as missing:
         raise MissingLibraryError(
             "the search draws its numbers with optuna, which is not installed here:\n"
-            "  pip install 'ruleonce[cli]'"
+            "  pip install 'ruleonce[search]'"
         ) from missing
