@@ -22,7 +22,10 @@ FLOORS = {
     "emit": 2,
     "engines": 3,
     "numpy": 4,
+    "minimization": 4,
     "torch": 4,
+    "scipy": 4,
+    "optax": 4,
     "cli": 5,
 }
 

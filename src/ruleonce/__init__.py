@@ -26,6 +26,9 @@ from .language.functions import where as where
 from .language.rule import Rule as Rule
 from .language.rule import rule as rule
 from .language.schema import Scalar as Scalar
+from .minimization import check_gradient as check_gradient
+from .minimization import find_learning_rate as find_learning_rate
+from .minimization import minimize as minimize
 from .numpy import SGD as SGD
 from .numpy import AdaGrad as AdaGrad
 from .numpy import Adam as Adam

@@ -6,7 +6,7 @@ refused has written nothing. Between the two, what a rule needs of all tensors i
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -18,11 +18,12 @@ import numpy as np
 
 from ..errors import EngineError, HyperparameterError
 from ..formats import Format, computed_in
+from ..language import ops
 from ..language.hyperparameters import nearest
 from ..language.monitor import monitored
 from ..language.program import Program
 from ..language.rule import Rule
-from .batch import Inputs, no_numbers
+from .batch import Inputs, no_kernel, no_numbers
 from .memory import Regions
 
 Array = np.ndarray[Any, Any]
@@ -42,6 +43,9 @@ if hasattr(os, "register_at_fork"):
 
 # Each engine with the library that it needs, the preferred one first.
 NEEDS: Mapping[str, str] = {"cpu": "llvmlite", "reference": "numpy"}
+
+# Those that have products of matrices.
+MULTIPLIES = ("reference",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,11 @@ class Work:
     groups: Sequence[int]
     regions: Regions
     reports: bool = False
+
+    def __post_init__(self) -> None:
+        if self.program.has_matrices:
+            for weights, *_ in self.tensors:
+                ops.matrix(weights)
 
     @property
     def program(self) -> Program:
@@ -127,15 +136,21 @@ class Engine(Protocol):
         """Get ready to do some work."""
 
 
-def load(name: str) -> Engine:
-    """The engine called `name`, imported now; "auto" is the fastest that is installed.
+def load(name: str, programs: Iterable[Program] = ()) -> Engine:
+    """The engine called `name`, imported now; "auto" is the fastest that is installed, and can run
+    these programs.
 
-    Raises EngineError for a name that no engine has, MissingLibraryError if its library is missing.
+    Raises EngineError for a name that no engine has, and for one that cannot run the programs,
+    MissingLibraryError if its library is missing.
     """
+    program = next((program for program in programs if program.has_matrices), None)
     if name == "auto":
-        name = next(engine for engine, library in NEEDS.items() if find_spec(library))
+        able = [engine for engine in NEEDS if program is None or engine in MULTIPLIES]
+        name = next(engine for engine in able if find_spec(NEEDS[engine]))
     if name not in NEEDS:
         raise EngineError(f"there is no engine {name!r}{nearest(name, ['auto', *NEEDS])}")
+    if program is not None and name not in MULTIPLIES:
+        raise no_kernel(program)
     with UNFORKABLE:
         engine: Engine = import_module(f".{name}", __name__)
     return engine

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from ..errors import HyperparameterError
+from ..errors import EngineError, HyperparameterError
 from ..formats import Format, computed_in
 from ..language.program import Program
 
@@ -34,6 +34,10 @@ class Batch:
     lengths: Sequence[int]
     rows: Sequence[int]
     sizes: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.program.has_matrices:
+            raise no_kernel(self.program)
 
     @cached_property
     def computed(self) -> Format:
@@ -77,6 +81,15 @@ class Call(Protocol):
 
     def run(self) -> None:
         """Do the step that was prepared."""
+
+
+def no_kernel(program: Program) -> EngineError:
+    """The error for a compiled engine that is asked for products of matrices."""
+    return EngineError(
+        f"{program.name} multiplies whole matrices; the kernels of the engines cpu and gpu work "
+        "element by element.\n  engine='reference' (NumPy arrays) and engine='tensors' (PyTorch) "
+        "leave it to the array library; engine='auto' picks them."
+    )
 
 
 def no_numbers(

@@ -18,14 +18,17 @@ __all__ = (
     "abs",
     "cbrt",
     "clip",
+    "columns",
     "dot",
     "exp",
     "log",
+    "matmul",
     "maximum",
     "mean",
     "minimum",
     "norm",
     "power",
+    "rows",
     "sign",
     "size",
     "sqrt",
@@ -33,6 +36,7 @@ __all__ = (
     "sum",
     "tanh",
     "total",
+    "transpose",
     "where",
 )
 
@@ -137,6 +141,29 @@ def total(x: Any) -> Any:
     the only one.
     """
     return _apply(ops.TOTAL, x)
+
+
+def matmul(x: Any, y: Any) -> Any:
+    """The product of two matrices, as `x @ y`: tensors of two dimensions, taken as a whole.
+
+    Only the engines that leave the work to the array library have it: "reference", "tensors".
+    """
+    return _apply(ops.MATMUL, x, y)
+
+
+def transpose(x: Any) -> Any:
+    """A matrix with its rows as columns."""
+    return _apply(ops.TRANSPOSE, x)
+
+
+def rows(x: Any) -> Any:
+    """How many rows a matrix has: one number for the tensor, known as soon as its shape is."""
+    return _apply(ops.ROWS, x)
+
+
+def columns(x: Any) -> Any:
+    """How many columns a matrix has."""
+    return _apply(ops.COLUMNS, x)
 
 
 def positive(x: Any) -> Any:

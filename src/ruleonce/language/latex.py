@@ -1,6 +1,7 @@
 """The formulas of a program in LaTeX, from its graph, under the author's own names."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from . import ops
 from .graph import Node, in_order
@@ -18,6 +19,8 @@ NAMES: Mapping[str, str] = {
 
 # How tightly each operation holds its operands together: a looser one inside needs brackets.
 _ATOM, _POWER, _PRODUCT, _MINUS, _SUM, _COMPARE, _LOGIC = range(7)
+
+_LONG = 12  # operations and what they are of, without a name
 
 _Speller = Callable[..., str]
 # name: (how tight the result is, how tight each operand must be, how it is written)
@@ -57,6 +60,10 @@ SPELLING: Mapping[Op, tuple[int, tuple[int, ...], str]] = {
     ops.DOT: (_ATOM, (_LOGIC, _LOGIC), r"\left\langle {}, {} \right\rangle"),
     ops.SIZE: (_ATOM, (_LOGIC,), r"\operatorname{{size}}\left({}\right)"),
     ops.TOTAL: (_ATOM, (_LOGIC,), r"\operatorname{{total}}\left({}\right)"),
+    ops.MATMUL: (_PRODUCT, (_PRODUCT, _PRODUCT), r"{} \, {}"),
+    ops.TRANSPOSE: (_POWER, (_ATOM,), r"{}^{{\top}}"),
+    ops.ROWS: (_ATOM, (_LOGIC,), r"\operatorname{{rows}}\left({}\right)"),
+    ops.COLUMNS: (_ATOM, (_LOGIC,), r"\operatorname{{columns}}\left({}\right)"),
 }
 
 
@@ -76,6 +83,7 @@ def latex(program: Program) -> str:
     for node in nodes:
         if node.name is not None:
             names[node] = symbol(node.name) + ("_{t-1}" if node.name in updated else "")
+    names |= _names_of_long_parts(nodes, names)
     lines = [
         f"{names[node]} &= {_spelled(node, names, top=True)[0]}"
         for node in nodes
@@ -84,6 +92,21 @@ def latex(program: Program) -> str:
     unchanged = [name for name, node in updated.items() if node.op is None]
     lines += [f"{symbol(n)}_t &= {_spelled(updated[n], names)[0]}" for n in unchanged]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _names_of_long_parts(nodes: Sequence[Node], names: Mapping[Node, str]) -> dict[Node, str]:
+    """Names for what has none, is long, and would stand in several places: spelled out in each, the
+    rounds of a loop would grow beyond all bounds.
+    """
+    uses = Counter(arg for node in nodes for arg in node.args)
+    found: dict[Node, str] = {}
+    lengths: dict[Node, int] = {}
+    for node in nodes:
+        lengths[node] = 1 if node in names else 1 + sum(lengths[arg] for arg in node.args)
+        if uses[node] > 1 and lengths[node] > _LONG:
+            found[node] = rf"\chi_{{{len(found) + 1}}}"
+            lengths[node] = 1
+    return found
 
 
 def symbol(name: str) -> str:

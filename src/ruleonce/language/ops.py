@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any  # a meaning takes numbers, or arrays of any library
 
+from ..errors import TensorError
+
 Meaning = Callable[..., Any]
 
 
@@ -29,6 +31,7 @@ class Op:
     per_step   defined only for numbers that change once a step, never for tensors
     gives_one  what it makes one number of: "tensor" for the elements of a tensor, "optimizer" for
                the numbers of all tensors; "" for an operation on each
+    whole      takes matrices as a whole: the array library does it, no kernel of ours
     """
 
     name: str
@@ -40,6 +43,7 @@ class Op:
     exact: bool = True
     per_step: bool = False
     gives_one: str = ""
+    whole: bool = False
 
     @property
     def arity(self) -> int:
@@ -179,5 +183,46 @@ DOT = Op("dot", operator.mul, _dot, "dot({}, {})", exact=False, gives_one="tenso
 SIZE = Op("size", lambda _: 1.0, _size, "size({})", _ONE, gives_one="tensor")
 TOTAL = Op("total", lambda x: x, lambda _, x: x, "total({})", _ONE, gives_one="optimizer")
 
+
+def matrix(x: Any) -> Any:
+    """X itself. Raises TensorError if it has not two dimensions."""
+    if x.ndim != 2:
+        raise TensorError(
+            f"a rule that multiplies matrices was given a tensor of shape {tuple(x.shape)}; it "
+            "takes those of two dimensions. Give the others to an optimizer of their own."
+        )
+    return x
+
+
+def _matmul(_: Any, x: Any, y: Any) -> Any:
+    return matrix(x) @ matrix(y)
+
+
+# A number is taken for a matrix of one row and one column.
+MATMUL = Op("matmul", operator.mul, _matmul, "({} @ {})", exact=False, whole=True)
+TRANSPOSE = Op(
+    "transpose", lambda x: x, lambda _, x: matrix(x).T, "transpose({})", _ONE, whole=True
+)
+ROWS = Op(
+    "rows",
+    lambda _: 1.0,
+    lambda _, x: float(matrix(x).shape[0]),
+    "rows({})",
+    _ONE,
+    gives_one="tensor",
+    whole=True,
+)
+COLUMNS = Op(
+    "columns",
+    lambda _: 1.0,
+    lambda _, x: float(matrix(x).shape[1]),
+    "columns({})",
+    _ONE,
+    gives_one="tensor",
+    whole=True,
+)
+
 OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}
-DEVICE_OPS = tuple(op for op in OPS.values() if not op.per_step and not op.gives_one)
+DEVICE_OPS = tuple(
+    op for op in OPS.values() if not op.per_step and not op.gives_one and not op.whole
+)

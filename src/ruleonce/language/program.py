@@ -109,6 +109,11 @@ class Program:
         return any(node.op is ops.TOTAL for node in self.measured)
 
     @cached_property
+    def has_matrices(self) -> bool:
+        """Whether it takes tensors as whole matrices, which no kernel does."""
+        return any(node.op is not None and node.op.whole for node in self._needed)
+
+    @cached_property
     def _needed(self) -> tuple[Node, ...]:
         return in_order((*self.written.values(), *self.scalars.values()))
 

@@ -52,6 +52,7 @@ _UFUNCS: dict[str, str] = {
     "bitwise_and": "and",
     "bitwise_or": "or",
     "invert": "not",
+    "matmul": "matmul",
 }
 
 Unary = Callable[["Symbol"], "Symbol"]
@@ -194,10 +195,7 @@ class Symbol:
     def __len__(self) -> int:  # noqa: PLE0303  (it raises)
         self._no_container()
 
-    def __matmul__(self, _: object) -> NoReturn:
-        refuse("`@` multiplies matrices; a rule works element by element. Write `*`.")
-
-    __rmatmul__ = __matmul__
+    __matmul__, __rmatmul__ = _both(ops.MATMUL)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith(
@@ -217,6 +215,11 @@ def record(op: Op, *operands: object) -> Symbol:
     for node, kind in zip(nodes, op.takes, strict=True):
         if node.kind != kind:
             refuse_kind(op, node, kind)
+    if op.whole and any(node.rate != "element" for node in nodes):
+        refuse(
+            f"`{op.text.format(*nodes)}`: {op.name} takes whole matrices, and one of these is a "
+            "number. Write `*` for a product with a number."
+        )
     _check_reduction(op, nodes)
     if op.per_step and any(node.rate == "element" or node.level for node in nodes):
         refuse(

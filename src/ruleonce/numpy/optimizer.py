@@ -1,7 +1,7 @@
 """Optimizer: any rule over NumPy arrays."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import is_
 from types import MappingProxyType
 from typing import Any, Self  # Any: arrays of any dtype, in any nesting
@@ -75,20 +75,23 @@ class Optimizer(Saved):
         self._hyperparameters = Hyperparameters(schema, schema.hyperparameters | hyperparameters)
         self._overrides = overrides_of(schema, groups or {})
         self._engine_name = engine
-        self._engine: Engine = load(engine)
         self._structure = Structure.of(params)
         self._weights: list[Array] = self._structure.flatten(params, "parameters")
         check_parameters(self._weights, self.names)
         self._groups, self._group_of = groups_of(
             schema, self._hyperparameters, self._overrides, self.names
         )
-        for switches in {tuple(group.switches.items()) for group in self._groups}:
-            rule.traced(**dict(switches))  # a mistake in the rule shows now, not at the first step
+        self._engine = self._loaded()
         self._states = [
             self._groups[group].new_state(weights, state_dtype)
             for weights, group in zip(self._weights, self._group_of, strict=True)
         ]
         self._get_ready()
+
+    def _loaded(self) -> Engine:
+        """The engine. A mistake in the rule shows now, not at the first step."""
+        switches = {tuple(group.switches.items()) for group in self._groups}
+        return load(self._engine_name, [self.rule.program(**dict(values)) for values in switches])
 
     def _get_ready(self) -> None:
         """What follows from the rest, and is made anew for a copy."""
@@ -192,7 +195,7 @@ class Optimizer(Saved):
             tuple(np.asarray(state, order=order_of(weights)) for state in states)
             for weights, states in zip(self._weights, self._states, strict=True)
         ]
-        self._engine = load(self._engine_name)
+        self._engine = self._loaded()
         self._get_ready()
 
     def __repr__(self) -> str:
@@ -251,6 +254,14 @@ class Optimizer(Saved):
         self.t = t
         if self._has_scalars:
             self._take_scalars(launches)
+
+    def restore(self, t: int, scalars: Sequence[float]) -> None:
+        """Go on from step `t`, with these values of the scalar state; the state tensors are those
+        of `state`, to be written to.
+        """
+        self.t = t
+        for group in self._groups:
+            group.scalars = tuple(scalars)
 
     def _take_scalars(self, launches: Launches) -> None:
         for launch, _ in launches:

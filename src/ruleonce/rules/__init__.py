@@ -21,7 +21,23 @@ def _written_here() -> tuple[Rule, ...]:
 
 
 # From simple to less simple, as one would learn them; a family that is not named comes last.
-_ORDER = {name: place for place, name in enumerate(["descent", "adaptive", "adam", "sign"])}
+_ORDER = {
+    name: place
+    for place, name in enumerate(
+        [
+            "descent",
+            "adaptive",
+            "adam",
+            "history",
+            "velocity",
+            "sign",
+            "averaging",
+            "betting",
+            "layerwise",
+            "parameter_free",
+        ]
+    )
+}
 
 ALL: tuple[Rule, ...] = _written_here()
 

@@ -98,3 +98,24 @@ def asgd(
     eta = learning_rate / (1 + shrink * learning_rate * t) ** alpha
     mu = 1 / maximum(1, t - start)
     return w, mean, eta, mu
+
+
+@rule
+def qhm(w, dw, m, *, learning_rate=1e-3, beta1=0.999, nu=0.7):
+    """The average of a step of descent and one of momentum; nu is the share of momentum.
+
+    Source: Ma & Yarats 2019, arXiv:1810.06801, section 3.
+    """
+    m = beta1 * m + (1 - beta1) * dw
+    w = w - learning_rate * ((1 - nu) * dw + nu * m)
+    return w, m
+
+
+@rule
+def optimistic_gradient(w, dw, previous, *, learning_rate=1e-3, alpha=1.0, correction=1.0):
+    """Descent that expects the next gradient to change as the last one did.
+
+    Source: Mokhtari, Ozdaglar & Pattathil 2020, arXiv:1901.08511, section 4.
+    """
+    w = w - learning_rate * ((alpha + correction) * dw - correction * previous)
+    return w, dw

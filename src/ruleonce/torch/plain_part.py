@@ -75,7 +75,12 @@ class PlainPart:
         """What these tensors add to each total that is known after a pass."""
         sums = [node.args[0] for node in self._totals_of(number)]
         shares = [self._evaluated(sums, tensors, row) for tensors, row in self._all()]
-        return torch.stack([sum(column) for column in zip(*shares, strict=True)])
+        device = self.slots[0].parameter.device
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        # A size is a number of Python's; a pass may have no total at all.
+        found = [sum(column) for column in zip(*shares, strict=True)]
+        columns = [torch.as_tensor(x, dtype=dtype, device=device) for x in found]
+        return torch.stack(columns) if columns else torch.zeros(0, dtype=dtype, device=device)
 
     def learn(self, number: int, totals: Tensor) -> None:
         """Take the totals of all tensors after a pass."""
