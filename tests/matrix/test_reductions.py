@@ -347,6 +347,18 @@ def test_a_total_is_over_all_formats_and_groups_in_pytorch(engine):
         assert_sum((length / rate) ** 2, products(end_to_end, end_to_end), 1e-15)
 
 
+@pytest.mark.parametrize("dtypes", ["dd", "df"], ids=["one launch", "two launches"])
+@EVERY_WAY
+def test_an_infinite_total_says_nothing(way, dtypes):
+    """No warning, whatever the signs; what a step makes of it shows in its numbers."""
+    gradients = [np.array([1.0, np.inf], dtypes[0]), np.array([-np.inf, 2.0], dtypes[1])]
+    run, engine = WAYS[way]
+    _, scalars = run(measured, engine, [np.zeros_like(dw) for dw in gradients], gradients)
+    assert math.isnan(scalars["added"])
+    assert scalars["squares"] == math.inf
+    assert scalars["elements"] == 4
+
+
 @EVERY_WAY
 def test_where_there_is_no_element_sums_are_0_and_means_nan(way):
     run, engine = WAYS[way]

@@ -54,7 +54,9 @@ class ReferenceLaunch:
         sums = [node.args[0] for node in self._totals_of(number)]
         shares = np.zeros(len(sums))
         for tensors, gradient, group in self._waiting:
-            shares += self._evaluated(sums, self._values(tensors, gradient, self._inputs[group]))
+            found = self._evaluated(sums, self._values(tensors, gradient, self._inputs[group]))
+            with np.errstate(all="ignore"):
+                shares += found
         return shares
 
     def learn(self, number: int, totals: Array) -> None:
