@@ -15,7 +15,13 @@ from scipy.optimize import rosen, rosen_der
 
 import ruleonce.scipy
 
-STEPS = 300
+STEPS = 40
+
+# One gradient of these takes longer than all steps of most others.
+SLOW = {
+    "ARGLINB", "ENSOLS", "FBRAIN3LS", "GAUSS1LS", "GAUSS2LS", "GAUSS3LS", "HAHN1LS", "MUONSINELS",
+    "NELSONLS", "VESUVIALS", "VESUVIOLS", "VESUVIOULS",
+}  # fmt: skip
 
 
 class Counted:
@@ -54,9 +60,7 @@ def check(fun, gradient, x0):
 
 @pytest.fixture(scope="module")
 def names():
-    chosen = sorted(s2mpj_select({"ptype": "u", "mindim": 1, "maxdim": 12}))
-    assert len(chosen) >= 120
-    return chosen
+    return sorted(set(s2mpj_select({"ptype": "u", "mindim": 1, "maxdim": 12})) - SLOW)
 
 
 def test_on_a_hundred_problems_and_more_what_it_says_is_true(names):

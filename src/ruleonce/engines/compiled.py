@@ -90,7 +90,11 @@ class CpuCall:
         assert self._between is not None  # noqa: S101
         if self.program.passes[number].sums:
             self._sweeps[number].prepare()
-            self._sweeps[number].run()
+            try:
+                self._sweeps[number].run()
+            except BaseException:  # Ctrl-C: other threads still write where the sums are kept
+                self._sweeps[number].run()
+                raise
             sums = self._between.sums(number)
             if whole is not None:
                 sums[...] = whole(sums.copy())

@@ -161,7 +161,7 @@ def evaluate(
     inputs: Mapping[str, Any],
     xp: Any,
     rounded: Callable[[Any], Any],
-    given: Mapping[Node, Any] | None = None,
+    known: Mapping[Node, Any] | None = None,
 ) -> list[Any]:
     """The values of `outputs` on arrays, one operation after another.
 
@@ -169,12 +169,12 @@ def evaluate(
     xp        the library of the arrays
     rounded   one number as the tensors hold it: applied where it meets an element
 
-    given     values that are known already, such as a total of several tensors
+    known     values that are there already, such as a total of several tensors
 
-    The arrays are those of one tensor, and a `total` that is not given is of that one alone.
+    The arrays are those of one tensor, and a `total` that is not known is of that one alone.
     """
     outputs = list(outputs)
-    values: dict[Node, Any] = dict(given or {})
+    values: dict[Node, Any] = dict(known or {})
     for node in in_order(outputs):
         if node in values:
             continue
@@ -185,10 +185,11 @@ def evaluate(
                 values[arg] if _is_ready(arg) else rounded(values[arg]) for arg in node.args
             )
             values[node] = node.op.array(xp, *operands)
-        elif node.is_measured:
-            values[node] = node.op.array(xp, *(values[arg] for arg in node.args))
         else:
-            values[node] = node.op.number(*(values[arg] for arg in node.args))
+            given = [values[arg] for arg in node.args]
+            # A step's number may be one that JAX traces.
+            is_array = node.is_measured or any(hasattr(value, "aval") for value in given)
+            values[node] = node.op.array(xp, *given) if is_array else node.op.number(*given)
     return [values[output] for output in outputs]
 
 

@@ -106,7 +106,12 @@ class Program:
     @cached_property
     def has_totals(self) -> bool:
         """Whether it needs a sum over all tensors of the optimizer."""
-        return any(node.op is ops.TOTAL for node in self.measured)
+        return bool(self.totals)
+
+    @cached_property
+    def totals(self) -> tuple[Node, ...]:
+        """The sums over all tensors of the optimizer."""
+        return tuple(node for node in self.measured if node.op is ops.TOTAL)
 
     @cached_property
     def has_matrices(self) -> bool:

@@ -23,13 +23,14 @@ def _count_nonfinite(w: Any, dw: Any, count: Scalar) -> tuple[Any, Scalar]:
     return w, count
 
 
-def check_choice(choice: object) -> None:
-    """Raise HyperparameterError for what on_nonfinite cannot be."""
+def checked_choice(choice: str) -> str:
+    """`choice` itself; raises HyperparameterError for what on_nonfinite cannot be."""
     if choice not in CHOICES:
         raise HyperparameterError(
             f"on_nonfinite is {choice!r}; it must be one of {', '.join(map(repr, CHOICES))}: what "
             "a step does when a gradient is infinite or nan."
         )
+    return choice
 
 
 class Finite:
@@ -55,6 +56,13 @@ class Finite:
             )
             self._launches.append((engine.launch(work), places))
 
+    def allows(self, gradients: Sequence[Array], names: Sequence[str], choice: str) -> bool:
+        """Whether all gradients are finite; raises NonFiniteGradientError if that is asked for."""
+        counts = self.counts(gradients)
+        if counts and choice == "raise":
+            raise _error(counts, gradients, names)
+        return not counts
+
     def counts(self, gradients: Sequence[Array]) -> dict[int, int]:
         """The place of each gradient that has such elements -> how many they are."""
         found = {}
@@ -67,7 +75,7 @@ class Finite:
         return found
 
 
-def error(counts: dict[int, int], gradients: Sequence[Array], names: Sequence[str]) -> Exception:
+def _error(counts: dict[int, int], gradients: Sequence[Array], names: Sequence[str]) -> Exception:
     """The error that names the tensors."""
     shown = [
         f"the gradient{of(names[place])}: {count} of {gradients[place].size} elements"

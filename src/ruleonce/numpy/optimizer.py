@@ -19,7 +19,7 @@ from . import finite
 from .gradients import Array, Expected, check_parameters, look
 from .groups import Hyperparameters, groups_of, overrides_of
 from .launches import Launches, Parameters
-from .report import Report
+from .report import Report, reported
 from .saved import Saved
 from .structure import Structure, Tree
 
@@ -65,13 +65,12 @@ class Optimizer(Saved):
             raise RuleError(
                 f"Optimizer takes a rule, a function decorated with @rule; found {rule!r}."
             )
-        finite.check_choice(on_nonfinite)
+        self.on_nonfinite = on_nonfinite
         schema = rule.schema
         check_names(rule.name, hyperparameters, schema.hyperparameters)
         self.rule = rule
         self.params = params
         self.t = 0
-        self.on_nonfinite = on_nonfinite
         self._hyperparameters = Hyperparameters(schema, schema.hyperparameters | hyperparameters)
         self._overrides = overrides_of(schema, groups or {})
         self._engine_name = engine
@@ -114,6 +113,15 @@ class Optimizer(Saved):
         return self._hyperparameters
 
     @property
+    def on_nonfinite(self) -> str:
+        """What a step does when a gradient is infinite or nan; what is set holds from the next."""
+        return self._on_nonfinite
+
+    @on_nonfinite.setter
+    def on_nonfinite(self, choice: str) -> None:
+        self._on_nonfinite = finite.checked_choice(choice)
+
+    @property
     def groups(self) -> Mapping[str, Hyperparameters]:
         """Pattern -> the hyperparameters that it overrides, settable as the optimizer's own are."""
         return MappingProxyType(self._overrides)
@@ -128,21 +136,21 @@ class Optimizer(Saved):
 
         gradients   nested as the parameters are, each of the shape of its weights; any of the
                     dtypes that parameters may have. They are only read.
-        report      give back how long gradients, weights and updates are, measured on the way
+        report      give back how long gradients, weights and updates are, measured on the way;
+                    None comes back from a step that was skipped
 
         Raises StructureError, TensorError or HyperparameterError, and then nothing has changed.
         """
         t = self.t + 1
-        if report is not self._reports:
-            self._reports = report
-            self._forget()
+        if bool(report) is not self._reports:
+            self._turn()
         leaves = self._structure.flatten(gradients, "gradients")
         if self._version != self._hyperparameters.version:
             self._refresh()
         known = all(map(is_, leaves, self._last))
         if not known:
             self._look(leaves)
-        if self.on_nonfinite != "allow" and not self._is_finite(leaves):
+        if self._on_nonfinite != "allow" and not self._is_finite(leaves):
             return None
         launches = self._launches or self._new_launches()
         try:
@@ -155,7 +163,7 @@ class Optimizer(Saved):
         except BaseException:  # Ctrl-C: the step is done to its end, and then the loop is left
             self._finish(launches, t)
             raise
-        return self._report(launches) if report else None
+        return reported(t, self.names, launches) if report else None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -185,7 +193,7 @@ class Optimizer(Saved):
 
     def __getstate__(self) -> dict[str, Any]:
         """For `copy.deepcopy` and `pickle`: all but what belongs to this process."""
-        derived = ("_engine", "_expected", "_finite", "_last", "_launches")
+        derived = ("_engine", "_expected", "_finite", "_kept", "_last", "_launches")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -217,23 +225,27 @@ class Optimizer(Saved):
         """Whether all gradients are finite; raises NonFiniteGradientError if that is asked for."""
         if self._finite is None:
             self._finite = finite.Finite(self._engine, self._weights, self._expected)
-        counts = self._finite.counts(leaves)
-        if counts and self.on_nonfinite == "raise":
-            raise finite.error(counts, leaves, self.names)
-        return not counts
-
-    def _report(self, launches: Launches) -> Report:
-        sums = np.zeros((len(self._weights), 4))
-        for launch, places in launches:
-            sums[slice(None) if places is None else places] = launch.sums(launch.passes - 1)
-        return Report(self.t, self.names, sums)
+        return self._finite.allows(leaves, self.names, self._on_nonfinite)
 
     def _forget(self) -> None:
         """The launches no longer fit, nor do the gradients that they remember."""
         # The gradients that the one launch remembers. With several launches none is known here.
+        # They go first, so that Ctrl-C leaves none that are remembered for another launch.
         self._last: list[object] = [FORGOTTEN] * len(self._weights)
         self._launches: Launches | None = None
         self._finite = None
+        # Launches, passes and gradients for steps of the other kind, with a report or without.
+        self._kept: tuple[Launches | None, int, list[object]] | None = None
+
+    def _turn(self) -> None:
+        """Go over to steps with a report, or without; what was made for the others is kept. Ctrl-C
+        in between leaves less remembered, and nothing wrong: the gradients come last.
+        """
+        others = self._launches, self._passes, self._last
+        launches, passes, last = self._kept or (None, 1, [FORGOTTEN] * len(self._weights))
+        self._forget()
+        self._reports = not self._reports
+        self._kept, self._passes, self._launches, self._last = others, passes, launches, last
 
     def _prepare(self, launches: Launches, leaves: list[Any] | None, t: int) -> None:
         """All of step `t` that can fail; the gradients are None where the launch remembers them."""

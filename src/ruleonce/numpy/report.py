@@ -7,6 +7,7 @@ import numpy as np
 
 from ..engines import Array
 from ..language.monitor import GRADIENT, NONFINITE, UPDATE, WEIGHTS
+from .launches import Launches
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Report(Mapping[str, TensorReport]):
             odd = f"  {one.nonfinite} not finite" if one.nonfinite else ""
             lines.append(f"{name:{width}}  {'  '.join(f'{norm:9.2e}' for norm in norms)}{odd}")
         return "\n".join(lines)
+
+
+def reported(t: int, names: tuple[str, ...], launches: Launches) -> Report:
+    """What launches that report have found in step `t`, which they have just taken."""
+    sums = np.zeros((len(names), 4))
+    for launch, places in launches:
+        sums[slice(None) if places is None else places] = launch.sums(launch.passes - 1)
+    return Report(t, names, sums)
 
 
 def _report(sums: Array) -> TensorReport:

@@ -21,23 +21,8 @@ def _written_here() -> tuple[Rule, ...]:
 
 
 # From simple to less simple, as one would learn them; a family that is not named comes last.
-_ORDER = {
-    name: place
-    for place, name in enumerate(
-        [
-            "descent",
-            "adaptive",
-            "adam",
-            "history",
-            "velocity",
-            "sign",
-            "averaging",
-            "betting",
-            "layerwise",
-            "parameter_free",
-        ]
-    )
-}
+_FAMILIES = "descent adaptive adam history velocity sign averaging betting layerwise parameter_free"
+_ORDER = {name: place for place, name in enumerate(_FAMILIES.split())}
 
 ALL: tuple[Rule, ...] = _written_here()
 

@@ -54,17 +54,20 @@ def adamw(
 
 
 @rule
-def amsgrad(w, dw, m, v, largest, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+def amsgrad(
+    w, dw, m, v, largest, t, *,
+    learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, corrected_first=False,
+):  # fmt: skip
     """Adam that remembers the largest history: no step becomes longer because v has shrunk.
 
     Source: Reddi, Kale & Kumar 2018, arXiv:1904.09237, Algorithm 2. It has no bias correction;
-    with it, and the largest of the uncorrected v, this is PyTorch's.
+    with it, and the largest of the uncorrected v, this is PyTorch's; `corrected_first`: optax's.
     """
     m = beta1 * m + (1 - beta1) * dw
     v = beta2 * v + (1 - beta2) * dw**2
-    largest = maximum(largest, v)
     mt = m / (1 - beta1**t)
-    vt = largest / (1 - beta2**t)
+    largest = maximum(largest, v / (1 - beta2**t) if corrected_first else v)
+    vt = largest if corrected_first else largest / (1 - beta2**t)
     w = w - learning_rate * mt / (sqrt(vt) + eps)
     return w, m, v, largest
 
@@ -102,6 +105,19 @@ def nadam(
     vt = v / (1 - beta2**t)
     w = w - learning_rate * mt / (sqrt(vt) + eps)
     return w, m, v, product
+
+
+@rule
+def adam_nesterov(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    """NAdam with a momentum that does not grow.
+
+    Source: Dozat 2016, "Incorporating Nesterov Momentum into Adam", section 3, as optax.nadam.
+    """
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw**2
+    mt = beta1 * m / (1 - beta1 ** (t + 1)) + (1 - beta1) * dw / (1 - beta1**t)
+    w = w - learning_rate * mt / (sqrt(v / (1 - beta2**t)) + eps)
+    return w, m, v
 
 
 @rule

@@ -5,7 +5,7 @@ from ..language.rule import rule
 
 
 @rule
-def adagrad(w, dw, v, *, learning_rate=1e-3, eps=1e-8):
+def adagrad(w, dw, v, *, learning_rate=1e-3, eps=1e-8, eps_inside_sqrt=False):
     """Divide by the root of all squared gradients so far: what moved much moves less.
 
     v never shrinks, so the steps only become shorter.
@@ -14,12 +14,12 @@ def adagrad(w, dw, v, *, learning_rate=1e-3, eps=1e-8):
     https://cs231n.github.io/neural-networks-3/#ada
     """
     v = v + dw**2
-    w = w - learning_rate * dw / (sqrt(v) + eps)
+    w = w - learning_rate * dw / (sqrt(v + eps) if eps_inside_sqrt else sqrt(v) + eps)
     return w, v
 
 
 @rule
-def rmsprop(w, dw, v, *, learning_rate=1e-3, beta2=0.999, eps=1e-8):
+def rmsprop(w, dw, v, *, learning_rate=1e-3, beta2=0.999, eps=1e-8, eps_inside_sqrt=False):
     """AdaGrad that forgets: v is a running mean of the squared gradient, not its sum.
 
     The notes call beta2 the decay rate, and use 0.9, 0.99 or 0.999.
@@ -28,19 +28,21 @@ def rmsprop(w, dw, v, *, learning_rate=1e-3, beta2=0.999, eps=1e-8):
     https://cs231n.github.io/neural-networks-3/#ada
     """
     v = beta2 * v + (1 - beta2) * dw**2
-    w = w - learning_rate * dw / (sqrt(v) + eps)
+    w = w - learning_rate * dw / (sqrt(v + eps) if eps_inside_sqrt else sqrt(v) + eps)
     return w, v
 
 
 @rule(initial={"v": "initial_accumulator"})
 def adagrad_decaying(
-    w, dw, v, t, *, learning_rate=1e-2, decay_rate=0.0, eps=1e-10, initial_accumulator=0.0
-):
+    w, dw, v, t, *,
+    learning_rate=1e-2, decay_rate=0.0, eps=1e-10, initial_accumulator=0.0, eps_inside_sqrt=False,
+):  # fmt: skip
     """AdaGrad with a learning rate that falls from step to step, and a v that may start above 0.
 
     Source: torch.optim.Adagrad, whose `lr_decay` and `initial_accumulator_value` these are.
     """
-    return adagrad(w, dw, v, learning_rate=learning_rate / (1 + (t - 1) * decay_rate), eps=eps)
+    rate = learning_rate / (1 + (t - 1) * decay_rate)
+    return adagrad(w, dw, v, learning_rate=rate, eps=eps, eps_inside_sqrt=eps_inside_sqrt)
 
 
 @rule

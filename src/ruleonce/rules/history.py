@@ -6,9 +6,8 @@ from ..language.rule import rule
 
 @rule
 def adabelief(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_in_state=1e-16,
-):  # fmt: skip
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-16, eps_in_state=1e-16
+):
     """Adam that divides by how far gradients are from what the velocity expects of them.
 
     Source: Zhuang et al. 2020, arXiv:2010.07468, Algorithm 2; eps is added to v at every step.
@@ -61,10 +60,7 @@ def adabound(
 
 
 @rule
-def adopt(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6, clipped=True,
-):  # fmt: skip
+def adopt(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.9999, eps=1e-6, clipped=True):
     """Adam that divides each gradient by the history before it, and so converges for any beta2.
 
     The first gradient is only remembered.

@@ -36,10 +36,7 @@ def lars(
 
 
 @rule
-def lamb(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0,
-):  # fmt: skip
+def lamb(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.0):
     """Adam's step, decay included, made as long in each tensor as the weights are.
 
     Source: You et al. 2020, arXiv:1904.00962, Algorithm 2, with the norm itself for its phi.
@@ -52,9 +49,8 @@ def lamb(
 
 @rule
 def novograd(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.95, beta2=0.98, eps=1e-8, weight_decay=0.0,
-):  # fmt: skip
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.95, beta2=0.98, eps=1e-8, weight_decay=0.0
+):
     """Momentum of gradients that are divided by the length of the whole tensor's gradient.
 
     v is the history of the squared length. It is one number a tensor; here it stands in every
@@ -72,9 +68,8 @@ def novograd(
 
 @rule
 def stable_adamw(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e-2,
-):  # fmt: skip
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.99, eps=1e-8, weight_decay=1e-2
+):
     """AdamW that slows down in a tensor whose gradients are larger than its history expects.
 
     The learning rate is divided by the root mean square of dw / sqrt(v), where that is above 1.

@@ -93,9 +93,8 @@ def optimistic_adam(
 
 @rule
 def qhadam(
-    w, dw, m, v, t, *,
-    learning_rate=1e-3, beta1=0.995, beta2=0.999, nu1=0.7, nu2=1.0, eps=1e-8,
-):  # fmt: skip
+    w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.995, beta2=0.999, nu1=0.7, nu2=1.0, eps=1e-8
+):
     """Adam that averages velocity and history with the gradient of now.
 
     nu1 and nu2 are the shares of the averages; with 1 and 1 it is Adam.
