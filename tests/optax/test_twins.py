@@ -91,7 +91,7 @@ RATE = {"learning_rate": 0.03}
 DEVIATIONS = {
     "rprop": "optax.rprop emits each step one call late, and not at all where the sign turns then.",
     "adan": "optax takes 1 - b2 where its b2 is already 1 minus the paper's; eps_root is 1e-8.",
-    "radam": "eps is added to the root before the bias correction, as in PyTorch; optax adds after.",
+    "radam": "eps is added before the bias correction, as in PyTorch; optax adds it after.",
     "optimistic_gradient_descent": "optax takes the first gradient for the one before it.",
 }
 

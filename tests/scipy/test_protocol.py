@@ -1,5 +1,6 @@
 """scipy.optimize.minimize with a rule as its method: each sharp edge of that protocol."""
 
+import itertools
 import pickle
 import warnings
 
@@ -23,11 +24,11 @@ class Bowl:
     def __init__(self):
         self.values = self.gradients = 0
 
-    def __call__(self, x, *args):
+    def __call__(self, x):
         self.values += 1
         return 0.5 * float(SCALES @ (x - CENTRE) ** 2)
 
-    def gradient(self, x, *args):
+    def gradient(self, x):
         self.gradients += 1
         return SCALES * (x - CENTRE)
 
@@ -168,7 +169,7 @@ def test_bounds_that_cross_and_bounds_of_another_length_are_refused(bowl):
 def test_constraints_and_unknown_options_are_warned_of(bowl):
     with pytest.warns(RuntimeWarning, match="constraints"):
         run(bowl, jac=bowl.gradient, constraints=({"type": "eq", "fun": lambda x: 0},))
-    with pytest.warns(OptimizeWarning, match=r"Unknown solver options: lerning_rate.*learning_rate"):
+    with pytest.warns(OptimizeWarning, match=r"Unknown solver options: lerning_rate.*'learning_"):
         run(bowl, jac=bowl.gradient, options={"lerning_rate": 1.0})
 
 
@@ -190,7 +191,7 @@ def test_a_callback_of_results_gets_the_value_too(bowl):
     run(bowl, jac=bowl.gradient, callback=callback, options={"maxiter": 5})
 
     assert [nit for _, nit in seen] == [1, 2, 3, 4, 5]
-    assert all(later < sooner for (sooner, _), (later, _) in zip(seen, seen[1:], strict=False))
+    assert all(later < sooner for (sooner, _), (later, _) in itertools.pairwise(seen))
 
 
 def test_stop_iteration_ends_the_run_as_scipys_own_do(bowl):

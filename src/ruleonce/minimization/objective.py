@@ -1,114 +1,164 @@
-"""An objective and its gradient, asked for as often as is needed and counted."""
+"""An objective and its gradient, asked for as seldom as can be, and counted."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any  # whatever an objective takes beside x
+from typing import Any  # an objective may take anything beside x
 
 import numpy as np
 
 from ..engines import Array
-from ..errors import MissingLibraryError, StructureError
+from ..errors import MissingLibraryError, StructureError, TensorTypeError
+from .points import Limits
+
+Function = Callable[..., Any]
+Gradient = Function | bool | str | None
 
 _DIFFERENCES = ("2-point", "3-point", "cs")
 
 
 class Objective:
-    """`fun` and its gradient at a point.
+    """`fun` and its gradient at the point where a run is.
 
-    nfev, njev   how often the objective and its gradient were computed
+    What is known of the point is not asked for again; `moved` says that it is another one. `fun`
+    and `jac` get a copy of x each time: they may keep it, and compare it with the next one.
+
+    gradient     the last gradient; always the same array, so that an optimizer knows it again
+    nfev, njev   how often the objective and its gradient were asked for
+
+    Raises StructureError for a `jac` that is none.
     """
 
     def __init__(
         self,
-        fun: Callable[..., Any],
-        jac: Callable[..., Any] | bool | str | None,
-        args: tuple[Any, ...],
-        batches: Iterable[Any] | None,
-        bounds: tuple[Array, Array] | None,
+        fun: Function,
+        jac: Gradient,
+        args: object,
+        batches: Iterable[object] | None,
+        x: Array,
+        limits: Limits | None = None,
     ) -> None:
-        self._fun = fun
-        self._jac = jac
-        self._args = args
-        self._bounds = bounds
-        self._batches: Iterator[Any] | None = None if batches is None else iter(batches)
-        self._given = args
-        self.nfev = self.njev = 0
-        self._known: tuple[bytes, float] | None = None
         if not (callable(jac) or jac in (None, True, False, *_DIFFERENCES)):
             raise StructureError(
-                f"jac is {jac!r}; it must be a function of x, True if `fun` returns (value, "
-                f"gradient), one of {', '.join(map(repr, _DIFFERENCES))}, or None."
+                f"jac is {jac!r}; it must be a function of x, True if fun returns the value and "
+                f"the gradient, or one of {', '.join(map(repr, _DIFFERENCES))}, or None."
             )
+        self._fun = fun
+        self._gives_both = jac is True
+        self._jac: Function | None = jac if callable(jac) else None
+        self._method = jac if isinstance(jac, str) else "2-point"
+        self._limits = limits
+        self._batches: Iterator[object] | None = None if batches is None else iter(batches)
+        self._args: tuple[object, ...] = args if isinstance(args, tuple) else (args,)
+        self._given = self._args
+        self.gradient = np.zeros_like(x)
+        self.nfev = self.njev = 0
+        self._value: float | None = None
+        self._has_gradient = False
+
+    def moved(self) -> None:
+        """The point is another one now."""
+        self._value = None
+        self._has_gradient = False
 
     def next_batch(self) -> bool:
-        """Take the next batch, if there are batches; False when there are no more."""
+        """Take the next batch; False when there are no more."""
         if self._batches is None:
             return True
-        try:
-            batch = next(self._batches)
-        except StopIteration:
-            return False
-        self._given = (batch, *self._args)
-        self._known = None
-        return True
+        for batch in self._batches:
+            self._given = (batch, *self._args)
+            self.moved()
+            return True
+        return False
 
     def value(self, x: Array) -> float:
-        """The objective at x; not computed again where it is known already."""
-        if self._known is not None and self._known[0] == x.tobytes():
-            return self._known[1]
-        self.nfev += 1
-        found = self._fun(x.copy(), *self._given)
-        value = _number(found[0] if self._jac is True else found)
-        self._known = (x.tobytes(), value)
+        """The objective at x. Raises StructureError if it is not one real number."""
+        if self._value is None:
+            if self._gives_both:
+                self._find_both(x)
+            else:
+                self.nfev += 1
+                self._value = _number(self._fun(x.copy(), *self._given))
+        value: float = self._value  # type: ignore[assignment]  # known by now
         return value
 
-    def gradient(self, x: Array, into: Array) -> None:
-        """Write the gradient at x into an array of its shape and dtype."""
-        if self._jac is True:
-            self.nfev += 1
+    def find_gradient(self, x: Array) -> None:
+        """Write the gradient at x into `gradient`. Raises StructureError for another shape."""
+        if self._has_gradient:
+            return
+        if self._jac is not None:
             self.njev += 1
-            value, found = self._fun(x, *self._given)
-            self._known = (x.tobytes(), _number(value))
-        elif callable(self._jac):
-            self.njev += 1
-            found = self._jac(x, *self._given)
+            self._take(self._jac(x.copy(), *self._given))
+        elif self._gives_both:
+            self._find_both(x)
         else:
-            found = self._differences(x)
-        try:
-            if found.shape == into.shape:  # a copy only: this is a part of every step
-                into[...] = found
-                return
-        except AttributeError:
-            pass
-        if np.size(found) != into.size:
-            raise StructureError(
-                f"the gradient has shape {np.shape(found)}, and x has {into.shape}."
-            )
-        into[...] = np.reshape(found, into.shape)
+            self.njev += 1
+            self._take(self._differences(x))
 
-    def _differences(self, x: Array) -> Any:
+    def _find_both(self, x: Array) -> None:
+        self.nfev += 1
+        self.njev += 1
+        found = self._fun(x.copy(), *self._given)
+        try:
+            value, gradient = found
+        except (TypeError, ValueError):
+            raise StructureError(
+                "with jac=True, fun must return two things: the value, and the gradient."
+            ) from None
+        self._value = _number(value)
+        self._take(gradient)
+
+    def _take(self, found: Any) -> None:
+        own = self.gradient
+        self._has_gradient = True
+        # The usual case first, as it is a part of every step.
+        if type(found) is np.ndarray and found.dtype is own.dtype and found.shape == own.shape:
+            own[...] = found
+            return
+        found = np.asarray(found)
+        if found.size != own.size:
+            raise StructureError(f"the gradient has shape {found.shape}, and x has {own.shape}.")
+        if found.dtype.kind not in "fiub":
+            raise TensorTypeError(f"the gradient has dtype {found.dtype}; it must be real numbers.")
+        with np.errstate(over="ignore"):  # inf is no surprise to what comes next
+            own[...] = found.reshape(own.shape)
+
+    def _differences(self, x: Array) -> Array:
+        """The gradient by SciPy's differences, of the elements that bounds leave free."""
         try:
             from scipy.optimize._numdiff import approx_derivative
         except ImportError as missing:
             raise MissingLibraryError(
-                "without `jac`, the gradient is taken from differences by SciPy, which is not "
+                "without jac the gradient is taken from differences by SciPy, which is not "
                 "installed here:\n  pip install 'ruleonce[scipy]'"
             ) from missing
-        method = self._jac if isinstance(self._jac, str) else "2-point"
-        bounds = self._bounds or (-np.inf, np.inf)
+        middle = None if self._method == "cs" else np.array([self.value(x)])
+        bounds: tuple[Any, Any] = (-np.inf, np.inf)
+        free = np.ones(x.shape, bool)
+        if self._limits is not None:
+            free = self._limits.low < self._limits.high
+            bounds = self._limits.low[free], self._limits.high[free]
+        gradient = np.zeros_like(x)
 
-        def counted(point: Array) -> Any:
+        def counted(part: Array) -> object:
+            point = x.astype(np.result_type(x, part))
+            point[free] = part
             self.nfev += 1
             return self._fun(point, *self._given)
 
-        f0 = None if method == "cs" else self.value(x)
-        self.njev += 1
-        return approx_derivative(counted, x, method=method, f0=f0, bounds=bounds)
+        if free.any():
+            found = approx_derivative(
+                counted, x[free], method=self._method, f0=middle, bounds=bounds
+            )
+            gradient[free] = np.reshape(found, -1)
+        return gradient
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
+    if type(value) is float:
+        return value
     array = np.asarray(value)
-    if array.size != 1:
+    if array.size != 1 or array.dtype.kind not in "fiub":
         raise StructureError(
-            f"the objective returned an array of shape {array.shape}; it must be one number."
+            f"the objective returned an array of shape {array.shape} and dtype {array.dtype}; it "
+            "must be one real number."
         )
-    return float(array.reshape(()))
+    return float(array.item())

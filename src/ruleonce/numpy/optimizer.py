@@ -229,8 +229,8 @@ class Optimizer(Saved):
 
     def _forget(self) -> None:
         """The launches no longer fit, nor do the gradients that they remember."""
-        # The gradients that the one launch remembers. With several launches none is known here.
-        # They go first, so that Ctrl-C leaves none that are remembered for another launch.
+        # The gradients that the one launch remembers; with several launches none is known here.
+        # They go first: Ctrl-C leaves none that are remembered for another launch.
         self._last: list[object] = [FORGOTTEN] * len(self._weights)
         self._launches: Launches | None = None
         self._finite = None
@@ -238,9 +238,7 @@ class Optimizer(Saved):
         self._kept: tuple[Launches | None, int, list[object]] | None = None
 
     def _turn(self) -> None:
-        """Go over to steps with a report, or without; what was made for the others is kept. Ctrl-C
-        in between leaves less remembered, and nothing wrong: the gradients come last.
-        """
+        """Go over to steps with a report, or without; what was made for the others is kept."""
         others = self._launches, self._passes, self._last
         launches, passes, last = self._kept or (None, 1, [FORGOTTEN] * len(self._weights))
         self._forget()
@@ -291,8 +289,10 @@ class Optimizer(Saved):
         known = Parameters(
             self.rule, self._weights, self._states, self._groups, self._group_of, self._reports
         )
-        self._launches = known.launches(self._engine, self._expected)
-        self._passes = max((launch.passes for launch, _ in self._launches), default=1)
-        if len(self._launches) == 1:
-            self._last = self._launches[0][0].last
-        return self._launches
+        launches = known.launches(self._engine, self._expected)
+        # In this order: Ctrl-C in between leaves launches with their passes, or none.
+        self._passes = max((launch.passes for launch, _ in launches), default=1)
+        self._launches = launches
+        if len(launches) == 1:
+            self._last = launches[0][0].last
+        return launches

@@ -4,6 +4,7 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any  # trees of arrays, as JAX has them
 
 import jax
@@ -101,13 +102,13 @@ class _Made:
         mu_dtype: Any,
     ) -> None:
         switches = {key: bool(values[key]) for key in rule.schema.switches}
-        self._rule, self._values = rule, values
+        self._rule, self._values, self._name = rule, values, name
         self._program = rule.program(**switches)
         self._needs_weights = needs_weights(self._program)
         self._mask, self._mu_dtype = mask, mu_dtype
         fields = [words.get(key, key) for key in (*rule.scalars, *rule.state)]
         title = "".join(part.capitalize() for part in name.split("_"))
-        self._state = _state_of(f"{title}State", fields)
+        self._state = _state_of(f"{title}State", tuple(fields))
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         """As optax takes it."""
@@ -135,7 +136,9 @@ class _Made:
 
     def _update(self, updates: Tree, state: Any, params: Tree = None, **_: Any) -> tuple[Tree, Any]:
         if params is None and self._needs_weights:
-            raise ValueError(optax.NO_PARAMS_MSG)
+            raise ValueError(
+                f"{self._name} reads its weights: pass `params` to update, the third argument."
+            )
         schema = self._rule.schema
         count = optax.safe_increment(state.count)
         wide = jnp.result_type(float)
@@ -165,8 +168,11 @@ class _Made:
         return [{} if keep else {"weight_decay": 0.0} for keep in _spread(mask, tree)]
 
 
-def _state_of(name: str, fields: Sequence[str]) -> Callable[..., Any]:
-    """A class of named tuples, as the states of optax are."""
+@cache
+def _state_of(name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
+    """A class of named tuples, as the states of optax are; one for equal transformations, or JAX
+    would take their states for trees of different kinds.
+    """
     made: Callable[..., Any] = namedtuple(name, ["count", *fields])  # type: ignore[misc]  # noqa: PYI024  (its fields are the rule's)
     return made
 
