@@ -14,16 +14,24 @@ import ruleonce as ro
 from ruleonce import combinators, rules
 from ruleonce.combinators import (
     averaged,
+    cautious,
+    clipped,
+    clipped_by_norm,
     coupled_decay,
     decoupled_decay,
+    lookahead,
     maximized,
+    nesterov,
     scaled,
     unscaled,
     with_momentum,
 )
 from ruleonce.errors import RuleError
 
-ALL = (coupled_decay, decoupled_decay, maximized, scaled, unscaled, averaged, with_momentum)
+ALL = (
+    coupled_decay, decoupled_decay, maximized, scaled, unscaled, averaged, with_momentum,
+    cautious, clipped, clipped_by_norm, lookahead, nesterov,
+)  # fmt: skip
 DECAYS = (coupled_decay, decoupled_decay)
 CHANGING_NOTHING = (*DECAYS, scaled, unscaled, averaged)
 STEPS = 20
@@ -46,7 +54,8 @@ def taken(rule, engine="reference", dtype=np.float64, **hyperparameters):
     [
         pytest.param(combinator, rule, id=f"{combinator.__name__}-{rule.name}")
         for combinator, rule in itertools.product(CHANGING_NOTHING, rules.ALL)
-        if rule is not rules.adamw or combinator not in DECAYS  # it has a decay of its own
+        if "weight_decay" not in rule.hyperparameters or combinator not in DECAYS
+        if "learning_rate" in rule.hyperparameters or combinator is not decoupled_decay
     ],
 )
 def test_with_the_default_of_what_it_adds_a_combined_rule_is_the_rule(combinator, rule):
@@ -277,3 +286,43 @@ def test_the_card_says_what_was_combined():
 def test_a_combined_rule_is_pickled_as_what_it_was_made_of():
     rule = scaled(averaged(rules.sgd))
     assert pickle.loads(pickle.dumps(rule)) is rule  # noqa: S301  (made here)
+
+
+def test_nesterov_around_descent_is_the_heavy_ball_that_looks_ahead():
+    combined, w = taken(nesterov(rules.sgd), learning_rate=0.1, momentum=0.8)
+    plain, expected = taken(rules.heavy_ball_nesterov, learning_rate=0.1, beta1=0.8)
+
+    np.testing.assert_allclose(w, expected, rtol=1e-14)
+    np.testing.assert_allclose(combined.state["velocity"], plain.state["m"], rtol=1e-14)
+
+
+def test_clipped_keeps_each_element_between_two_bounds():
+    w, *_ = clipped(rules.sgd, 0.5)(np.zeros(4), np.array([0.1, -3.0, 0.5, 9.0]), learning_rate=1.0)
+
+    np.testing.assert_array_equal(w, [-0.1, 0.5, -0.5, -0.5])
+    assert clipped(rules.sgd, 0.5).hyperparameters["clip_value"] == 0.5
+
+
+def test_lookahead_goes_back_a_share_of_the_way_after_k_steps():
+    """By hand: three steps of 1 down from 10, then a quarter of the way from there, and again."""
+    rule = lookahead(rules.sgd, k=3, alpha=0.25)
+    w = np.array([10.0])
+    optimizer = ro.Optimizer(rule, w, learning_rate=1.0)
+    points = []
+    for _ in range(6):
+        optimizer.step(np.ones(1))
+        points.append(float(w[0]))
+
+    assert points == [9.0, 8.0, 9.25, 8.25, 7.25, 8.5]
+
+
+def test_lookahead_that_goes_all_the_way_is_the_rule():
+    _, w = taken(lookahead(rules.adam), lookahead_share=1.0)
+    _, expected = taken(rules.adam)
+
+    np.testing.assert_allclose(w, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("combined", [lookahead(rules.adam, k=7), clipped(rules.lion, 0.25)])
+def test_what_a_combinator_was_given_is_pickled_too(combined):
+    assert pickle.loads(pickle.dumps(combined)) is combined  # noqa: S301  (our own)

@@ -13,8 +13,7 @@ import walks
 
 import ruleonce as ro
 from ruleonce import rules
-from ruleonce.combinators import decoupled_decay
-from ruleonce.combinators_reductions import cautious, clipped_by_norm
+from ruleonce.combinators import cautious, clipped_by_norm, decoupled_decay
 from ruleonce.errors import HyperparameterError
 
 DECAY = {"weight_decay": 0.1}

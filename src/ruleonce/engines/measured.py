@@ -42,8 +42,10 @@ class Measured:
 
     def begin(self, known: Any) -> None:
         """Take the numbers of `Program.host`, a row for each row of the inputs."""
-        columns = known[self._rows].T
-        self._values = dict(zip(self._program.host, columns, strict=False))
+        columns = zip(self._program.host, known[self._rows].T, strict=False)
+        self._values = {
+            node: column != 0 if node.kind == "truth" else column for node, column in columns
+        }
         self._compute(0)
 
     def shares(self, number: int, sums: Any) -> Any:

@@ -30,7 +30,7 @@ def formula_lines(rule: "Rule") -> str:
     A rule that a combinator made has none: it says so, above the lines of the rule within.
     """
     if rule.made_by is not None:
-        combinator, inner = rule.made_by
+        combinator, inner, *_ = rule.made_by
         return f"{rule.name} = {combinator.__name__}({inner.name})\n\n{formula_lines(inner)}"
     lines = source(rule).split("\n")
     first = _first_line_of_body(rule)

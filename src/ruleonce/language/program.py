@@ -51,9 +51,13 @@ class Program:
 
     @cached_property
     def passes(self) -> "tuple[Pass, ...]":
-        """What is done with all elements, one pass after another; the last one writes."""
+        """What is done with all elements, one pass after another; the last one writes.
+
+        What is known of tensors before any pass, such as a size, makes one more too, which reads
+        nothing: between passes is where numbers of tensors are made.
+        """
         sums = [node for node in self.measured if node.is_reduction]
-        count = max((node.level for node in self.measured), default=0)
+        count = max((max(1, node.level) for node in self.measured), default=0)
         reading = [
             Pass(self, number, {}, tuple(node for node in sums if node.level == number + 1))
             for number in range(count)

@@ -34,10 +34,11 @@ class Rule:
     name             of the function
     summary          the first line of its docstring
     schema           what its signature says: tensors, scalars, hyperparameters
-    made_by          the combinator that made it, and of which rule; None for one that was written
+    made_by          the combinator that made it, of which rule, and with what; None for one that
+                     was written
     """
 
-    made_by: "tuple[Callable[[Rule], Rule], Rule] | None" = None
+    made_by: "tuple[Any, ...] | None" = None
 
     def __init__(
         self,

@@ -1,24 +1,28 @@
 """Is the gradient that of the function? Centred differences tell, as CS231n describes it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any  # what a function takes beside x
+from typing import Any  # x is whatever NumPy can read
 
 import numpy as np
 
 from ..engines import Array
-from ..errors import StructureError
-from .run import start
+from ..errors import HyperparameterError
+from .objective import Function, Objective
+from .points import start
 
-_STEP = 1e-5  # CS231n's; with centred differences the error is of its square
+_STEP = 1e-5  # CS231n's; what centred differences leave out is of the order of its square
+_RIGHT = 1e-6
 
 
 @dataclass(frozen=True)
 class GradientCheck:
     """What a check found.
 
-    relative_error   the largest |numeric - given| / max(|numeric|, |given|) of all elements
-    numeric, given   the two gradients
+    relative_error   the largest |numeric - given| / max(|numeric|, |given|) of all elements; 0 for
+                     one whose difference is within the rounding of the function's values
+    numeric, given   the two gradients, of the shape of x
     worst            the place of the element that is furthest off
     advice           what may be the reason, in words
     """
@@ -32,9 +36,11 @@ class GradientCheck:
     @property
     def is_right(self) -> bool:
         """Whether the error is that of a right gradient of a smooth function in float64."""
-        return self.relative_error < 1e-6
+        return self.relative_error < _RIGHT
 
     def __str__(self) -> str:
+        if not self.given.size:
+            return self.advice
         place = ", ".join(map(str, self.worst))
         return (
             f"relative error {self.relative_error:.1e} at [{place}]: "
@@ -44,64 +50,109 @@ class GradientCheck:
 
 
 def check_gradient(
-    fun: Callable[..., Any],
-    jac: Callable[..., Any],
+    fun: Function,
+    jac: Function | bool,
     x: Any,
     *,
-    args: tuple[Any, ...] = (),
+    args: object = (),
     step: float = _STEP,
 ) -> GradientCheck:
-    """Compare a gradient with centred differences of its function.
+    """Compare a gradient with centred differences of its function, in float64.
 
-    fun    x, *args -> a number
-    jac    x, *args -> the gradient, of the shape of x
-    x      where to look; take a point of typical values, not one where much is 0
-    step   of the differences; it is made larger with the elements of x
+    fun    x, *args -> a number; asked for twice for each element of x
+    jac    x, *args -> the gradient, of the shape of x; True if fun returns the value and it
+    x      where to look, of any shape; take a point of typical values, not one where much is 0
+    args   further arguments of fun and jac: a tuple, or one thing that is none
+    step   of the differences, for elements up to 1; larger ones take it as a share of their size
 
     Source: CS231n notes, "Gradient checks", https://cs231n.github.io/neural-networks-3/#gradcheck
 
-    Raises StructureError if the gradient has another shape than x.
+    Raises HyperparameterError for a step that is none, StructureError for what fun or jac return.
     """
-    at = start(x)
-    is_single = at.dtype != np.float64
-    at = at.astype(np.float64)
-    given = np.asarray(jac(at.copy(), *args), np.float64)
-    if given.shape != at.shape:
-        raise StructureError(f"the gradient has shape {given.shape}, and x has {at.shape}.")
-    numeric, kinked = np.zeros_like(at), np.zeros(at.shape, bool)
-    middle = float(fun(at.copy(), *args))
+    if not 0 < step < math.inf:
+        raise HyperparameterError(f"step is {step!r}; it must be a number above 0, such as 1e-5.")
+    given_x = start(x)
+    at = given_x.astype(np.float64)
+    objective = Objective(fun, jac, args, None, at)
+    middle = objective.value(at)
+    objective.find_gradient(at)
+    given, numeric = objective.gradient.copy(), np.zeros_like(at)
+
+    def value(place: tuple[int, ...], change: float) -> float:
+        moved = at.copy()
+        moved[place] += change
+        objective.moved()
+        return objective.value(moved)
+
+    steps = step * np.maximum(1.0, np.abs(at))
+    noise = np.zeros_like(at)
     for place in np.ndindex(at.shape):
-        h = step * max(1.0, abs(float(at[place])))
-        ends = []
-        for shift in (h, -h):
-            moved = at.copy()
-            moved[place] += shift
-            ends.append(float(fun(moved, *args)))
+        h = float(steps[place])
+        ends = value(place, h), value(place, -h)
         numeric[place] = (ends[0] - ends[1]) / (2 * h)
-        sides = (ends[0] - middle) / h, (middle - ends[1]) / h
-        kinked[place] = abs(sides[0] - sides[1]) > 0.1 * max(abs(sides[0]), abs(sides[1]))
-    scale = np.maximum(np.abs(numeric), np.abs(given))
-    errors = np.abs(numeric - given) / np.where(scale > 0, scale, 1.0)
-    errors[~np.isfinite(errors)] = np.inf
-    worst = np.unravel_index(int(np.argmax(errors)), at.shape) if at.size else ()
-    error = float(errors[worst]) if at.size else 0.0
-    place = tuple(int(i) for i in worst)
-    has_kink = bool(at.size and kinked[place])
-    return GradientCheck(
-        error, numeric, given, place, _advice(error, is_single=is_single, has_kink=has_kink)
+        # A value is known to an ulp or two, and the slope to that over h.
+        noise[place] = 4 * np.finfo(float).eps * max(abs(middle), *map(abs, ends)) / h
+    errors = _relative(numeric, given, noise)
+    if not at.size:
+        return GradientCheck(0.0, numeric, given, (), "There is nothing to check.")
+    worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(errors)), at.shape))
+    error = float(errors[worst])
+    advice = _advice(
+        error,
+        is_kinked=error >= _RIGHT
+        and _is_kinked(
+            lambda change: value(worst, change), middle, float(steps[worst]), float(noise[worst])
+        ),
+        is_single=given_x.dtype != np.float64,
     )
+    return GradientCheck(error, numeric, given, worst, advice)
 
 
-def _advice(error: float, *, is_single: bool, has_kink: bool) -> str:
-    if error < 1e-6:
+def _relative(numeric: Array, given: Array, noise: Array) -> Array:
+    """The relative error of each element; infinite where something is not finite."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(numeric - given)
+        apart = np.where(apart <= noise, 0.0, apart)
+        scale = np.maximum(np.abs(numeric), np.abs(given))
+        errors: Array = apart / np.where(scale > 0, scale, 1.0)
+    errors[~np.isfinite(errors)] = np.inf
+    return errors
+
+
+def _is_kinked(value: Callable[[float], float], middle: float, h: float, noise: float) -> bool:
+    """Whether the slope jumps between x - h and x + h.
+
+    Between the two sides of x the slope of a smooth function differs in proportion to h, so with an
+    eighth of h by an eighth. At a kink it differs as much as before, or, beyond it, not at all.
+    """
+
+    def jump(step: float) -> float:
+        return (value(step) - 2 * middle + value(-step)) / step
+
+    wide, narrow = jump(h), jump(h / 8)
+    if not abs(wide) > 100 * noise:  # nothing but rounding
+        return False
+    return not 0.5 < 8 * narrow / wide < 2
+
+
+def _advice(error: float, *, is_kinked: bool, is_single: bool) -> str:
+    if error < _RIGHT:
         return "The gradient is right."
-    if has_kink:
+    if is_kinked:
         return (
-            "The slopes on both sides of x differ, as at a kink (max, abs, relu): there "
-            "differences say little. Look at another point."
+            "The function has a kink here, as max, abs and relu have: differences across it say "
+            "little. Look at another point, or take a smaller step."
         )
+    if error == math.inf:
+        return "Something is not finite: the gradient, or the function near x."
     if is_single:
-        return "x was float32: if the function computes in it, differences have few digits left."
+        return (
+            "x was float32. If fun or jac compute in it, differences have few digits left: let "
+            "them compute in float64 here."
+        )
     if error < 1e-4:
-        return "That is much for a smooth function, and usual where there are kinks (max, relu)."
+        return (
+            "That is much for a smooth function; it is usual where there are kinks, and where fun "
+            "or jac compute in float32."
+        )
     return "The gradient is most likely wrong."

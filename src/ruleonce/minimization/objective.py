@@ -21,6 +21,7 @@ class Objective:
     What is known of the point is not asked for again; `moved` says that it is another one. `fun`
     and `jac` get a copy of x each time: they may keep it, and compare it with the next one.
 
+    has_batches  whether fun and jac get a batch beside x
     gradient     the last gradient; always the same array, so that an optimizer knows it again
     nfev, njev   how often the objective and its gradient were asked for
 
@@ -46,10 +47,12 @@ class Objective:
         self._jac: Function | None = jac if callable(jac) else None
         self._method = jac if isinstance(jac, str) else "2-point"
         self._limits = limits
+        self.has_batches = batches is not None
         self._batches: Iterator[object] | None = None if batches is None else iter(batches)
         self._args: tuple[object, ...] = args if isinstance(args, tuple) else (args,)
         self._given = self._args
         self.gradient = np.zeros_like(x)
+        self._dtype, self._shape = x.dtype, x.shape
         self.nfev = self.njev = 0
         self._value: float | None = None
         self._has_gradient = False
@@ -84,14 +87,20 @@ class Objective:
         """Write the gradient at x into `gradient`. Raises StructureError for another shape."""
         if self._has_gradient:
             return
-        if self._jac is not None:
-            self.njev += 1
-            self._take(self._jac(x.copy(), *self._given))
-        elif self._gives_both:
+        if self._gives_both:
             self._find_both(x)
-        else:
-            self.njev += 1
+            return
+        self.njev += 1
+        if self._jac is None:
             self._take(self._differences(x))
+            return
+        found = self._jac(x.copy(), *self._given)
+        # The usual case without a further call, as it is a part of every step.
+        if type(found) is np.ndarray and found.dtype is self._dtype and found.shape == self._shape:
+            self.gradient[...] = found
+            self._has_gradient = True
+        else:
+            self._take(found)
 
     def _find_both(self, x: Array) -> None:
         self.nfev += 1
@@ -108,11 +117,6 @@ class Objective:
 
     def _take(self, found: Any) -> None:
         own = self.gradient
-        self._has_gradient = True
-        # The usual case first, as it is a part of every step.
-        if type(found) is np.ndarray and found.dtype is own.dtype and found.shape == own.shape:
-            own[...] = found
-            return
         found = np.asarray(found)
         if found.size != own.size:
             raise StructureError(f"the gradient has shape {found.shape}, and x has {own.shape}.")
@@ -120,6 +124,7 @@ class Objective:
             raise TensorTypeError(f"the gradient has dtype {found.dtype}; it must be real numbers.")
         with np.errstate(over="ignore"):  # inf is no surprise to what comes next
             own[...] = found.reshape(own.shape)
+        self._has_gradient = True
 
     def _differences(self, x: Array) -> Array:
         """The gradient by SciPy's differences, of the elements that bounds leave free."""

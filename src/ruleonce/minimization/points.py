@@ -38,7 +38,8 @@ class Limits(NamedTuple):
         x is large.
         """
         down = np.minimum(gradient, x - self.low)
-        return np.where(gradient > 0, down, np.maximum(gradient, x - self.high))
+        held: Array = np.where(gradient > 0, down, np.maximum(gradient, x - self.high))
+        return held
 
 
 def start(x0: Any) -> Array:
@@ -71,20 +72,20 @@ def limits_of(bounds: Bounds | None, x: Array) -> Limits | None:
     if not (low <= high).all() or (low == math.inf).any() or (high == -math.inf).any():
         place = int(np.argmin((low <= high) & (low < math.inf) & (high > -math.inf)))
         raise TensorError(
-            f"the bounds of element {place} are {low.flat[place]} and {high.flat[place]}; the lower "
-            "one must not be above the upper one, and a number must lie between them."
+            f"the bounds of element {place} are {low.flat[place]} and {high.flat[place]}; the lower"
+            " one must not be above the upper one, and a number must lie between them."
         )
     # Rounded inwards: where x is float32, it must not pass a bound by rounding.
     with np.errstate(over="ignore"):
         near = Limits(low.astype(x.dtype), high.astype(x.dtype))
     narrow = Limits(
         np.where(near.low < low, np.nextafter(near.low, np.array(math.inf, x.dtype)), near.low),
-        np.where(near.high > high, np.nextafter(near.high, np.array(-math.inf, x.dtype)), near.high),
+        np.where(
+            near.high > high, np.nextafter(near.high, np.array(-math.inf, x.dtype)), near.high
+        ),
     )
     crossed = narrow.low > narrow.high  # no number of this dtype is between: the nearest one
-    return Limits(
-        np.where(crossed, near.low, narrow.low), np.where(crossed, near.low, narrow.high)
-    )
+    return Limits(np.where(crossed, near.low, narrow.low), np.where(crossed, near.low, narrow.high))
 
 
 def _sides(bounds: Bounds, x: Array) -> tuple[Array, Array]:

@@ -1,22 +1,20 @@
 """minimize: a rule as a method of numerical optimization."""
 
-import math
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Iterable, Sized
 from typing import Any  # x0 is whatever NumPy can read
 
 import numpy as np
 
-from ..engines import Array
 from ..errors import HyperparameterError, StructureError
 from ..language.hyperparameters import Value
 from ..language.rule import Rule
 from ..numpy import Optimizer
 from ..rules.adam import adam
-from .callbacks import Callback, teller
 from .descent import Descent
+from .following import Callback, Follower
 from .objective import Function, Gradient, Objective
-from .points import Bounds, Limits, limits_of, start
-from .result import CONVERGED, ENDED, EXHAUSTED, MESSAGES, NOT_FINITE, STOPPED, Result
+from .points import Bounds, limits_of, start
+from .result import CONVERGED, ENDED, MESSAGES, Result
 from .resuming import State, resume, snapshot
 
 _STEPS = 1000  # where nothing else says how many
@@ -65,7 +63,7 @@ def minimize(
     batches    of a stochastic objective: fun and jac get one more argument, after x, the next one
                at each step. The run ends with them.
     average    the answer is the mean of the points of this last share of the steps, such as 0.5,
-               unless the run converges by gtol
+               unless the run converges; so batches need a length, or maxiter be told
     return_all, disp   keep all points; print a summary at the end
     state      `result.state` of another run, to go on from there; its x is the x0 to give
     engine, hyperparameters   as ruleonce.Optimizer has them
@@ -81,37 +79,65 @@ def minimize(
     limits = limits_of(bounds, x)
     gtol = 1e-5 if gtol is None and batches is None else gtol
     steps = _steps(maxiter, batches)
-    _check(patience, gtol=gtol, ftol=ftol, average=average)
-    optimizer = _optimizer(rule, x, engine, hyperparameters)
+    _check(patience, average, gtol=gtol, ftol=ftol)
+    options: dict[str, Any] = dict(hyperparameters)  # as wide as Optimizer's own arguments
+    optimizer = Optimizer(rule, x, engine=engine, **options)
     if state is not None:
         resume(optimizer, state)
     if limits is not None:
         limits.project(x)
     objective = Objective(fun, jac, args, batches, x, limits)
     run = Descent(optimizer, x, objective, limits, gtol, ftol, patience)
-    tell = teller(callback, objective)
-    points = [x.copy()] if return_all else None
-    mean, first, nit = np.zeros(x.shape), steps - round(average * steps), 0
-    status: int | None = None
-    while status is None and nit < steps:
-        if not objective.next_batch():
-            status = ENDED
-        elif (status := run.look()) is None:
-            if not run.step():
-                status = NOT_FINITE
-                break
-            nit += 1
-            if nit > first:
-                mean += (x - mean) / (nit - first)
-            if points is not None:
-                points.append(x.copy())
-            if tell is not None and tell(x, nit):
-                status = STOPPED
-    if status == ENDED and nit == 0:
-        raise StructureError("there are no batches: `batches` gave none; it must give one a step.")
-    if status is None:  # all steps are taken; it may be just there
-        status = (run.look() if batches is None else None) or _status_of(run, batches)
-    found = _result(optimizer, objective, x, status, nit)
-    return found
+    tail = steps - round(average * steps)
+    follower = Follower(x, objective, callback, tail, keeps=return_all)
+    follows = average > 0 or return_all or callback is not None
+    status = run.run(steps, follower if follows else None)
+    if status == ENDED and run.nit == 0:
+        raise StructureError("batches is empty; fun and jac get one of them at each step.")
+    if status != CONVERGED and (mean := follower.mean(x)) is not None:
+        x = mean
+        objective.moved()
+    objective.find_gradient(x)
+    result = Result(
+        x=x,
+        fun=objective.value(x),
+        jac=objective.gradient,
+        nit=run.nit,
+        nfev=objective.nfev,
+        njev=objective.njev,
+        status=status,
+        success=status == CONVERGED,
+        message=MESSAGES[status],
+        state=snapshot(optimizer),
+    )
+    if return_all:
+        result["allvecs"] = follower.points
+    if disp:
+        print(result.summary)  # noqa: T201  (what disp asks for)
+    return result
 
 
+def _steps(maxiter: int | None, batches: Iterable[object] | None) -> int:
+    """How many steps a run may take."""
+    if maxiter is None:
+        return len(batches) if isinstance(batches, Sized) else _STEPS
+    _whole("maxiter", maxiter)
+    return min(int(maxiter), len(batches)) if isinstance(batches, Sized) else int(maxiter)
+
+
+def _check(patience: int, average: float, **tolerances: float | None) -> None:
+    _whole("patience", patience)
+    if not 0 <= average <= 1:
+        raise HyperparameterError(
+            f"average is {average!r}; it is the last share of the steps, a number from 0 to 1."
+        )
+    for name, value in tolerances.items():
+        if value is not None and not value >= 0:
+            raise HyperparameterError(
+                f"{name} is {value!r}; it must be a number from 0 up, or None to leave it out."
+            )
+
+
+def _whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise HyperparameterError(f"{name} is {value!r}; it must be a whole number from 1 up.")

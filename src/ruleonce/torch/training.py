@@ -16,11 +16,12 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
     left to do, and may stay in the loop. The function that is returned ends it.
 
     It does not go together with what needs all gradients at once: accumulating them over several
-    backward passes, clipping by their norm (`max_norm`), torch.amp.GradScaler, and
-    DistributedDataParallel, which averages them later.
+    backward passes, clipping by their norm (`max_norm`), a rule with a `total` of all parameters,
+    torch.amp.GradScaler, and DistributedDataParallel, which averages them later.
 
-    Raises HyperparameterError if the optimizer has `max_norm`, StructureError if a parameter of the
-    model that needs a gradient is not in the optimizer.
+    Raises HyperparameterError if the optimizer has `max_norm`, or a rule with a `total` of all
+    parameters; StructureError if a parameter of the model that needs a gradient is not in the
+    optimizer.
     """
     if not isinstance(optimizer, RuleOptimizer):
         raise StructureError(
@@ -32,6 +33,14 @@ def release_gradients(model: torch.nn.Module, optimizer: RuleOptimizer) -> Calla
             "release_gradients frees each as soon as it is there. Leave one of them out; clipping "
             "by value inside the model's hooks is possible."
         )
+    for group in optimizer.param_groups:
+        program = optimizer._choice(group).program
+        if program.has_totals:
+            raise HyperparameterError(
+                f"{program.name} uses {program.totals[0]!r}, a sum over all parameters, and "
+                "release_gradients steps each alone, as soon as its gradient is there. Leave out "
+                "release_gradients, or choose a rule without total()."
+            )
     known = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and id(parameter) not in known:
