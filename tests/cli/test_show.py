@@ -48,7 +48,7 @@ def test_the_code_is_shown_for_another_dtype():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("show", "adm"), ["there is no rule 'adan'; did you mean 'adam'?"]),
+        (("show", "adm"), ["there is no rule 'adm'; did you mean 'adam'?"]),
         (("show", "adam", "--as", "latx"), ["--as latx", "did you mean 'latex'?"]),
         (("show", "adam", "--as", "ir", "--dtype", "int8"), ["--dtype has dtype int8"]),
         (("show", "adam", "--rule-file", "no.py"), ["no.py"]),

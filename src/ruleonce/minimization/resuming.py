@@ -17,7 +17,7 @@ def snapshot(optimizer: Optimizer) -> dict[str, Any]:
         name: value.copy() if isinstance(value, np.ndarray) else value
         for name, value in optimizer.state.items()
     }
-    return {"rule": optimizer.rule.name, "t": optimizer.t, "state": state}
+    return {"rule": optimizer.rule.name, "t": optimizer.t, **state}
 
 
 def resume(optimizer: Optimizer, given: State) -> None:
@@ -26,19 +26,16 @@ def resume(optimizer: Optimizer, given: State) -> None:
     Raises TensorError, and then nothing has changed, if it is of another rule or another x0, or no
     snapshot at all.
     """
-    try:
-        name, t, state = given["rule"], int(given["t"]), dict(given["state"])
-        found = {key: np.asarray(state[key]) for key in optimizer.state}
-    except (KeyError, TypeError, ValueError):
-        name = given.get("rule") if isinstance(given, Mapping) else None
-        found = {}
     rule = optimizer.rule
-    if name != rule.name or set(found) != set(optimizer.state):
-        what = f"is of {name!r}" if isinstance(name, str) and name != rule.name else "is no state"
+    try:
+        name, t = given["rule"], int(given["t"])
+        found = {key: np.asarray(given[key]) for key in optimizer.state if name == rule.name}
+    except (KeyError, TypeError, ValueError):
         raise TensorError(
-            f"the state {what}, and this run needs one of {rule.name!r}: the `state` of an "
-            f"earlier result."
-        )
+            f"the state must be that of an earlier result, such as result.state; found {given!r}."
+        ) from None
+    if name != rule.name:
+        raise TensorError(f"the state is of the rule {name!r}, and this run is of {rule.name!r}.")
     for key, own in optimizer.state.items():
         if found[key].shape != np.shape(own):
             raise TensorError(

@@ -12,8 +12,11 @@ from ..language import ops
 from ..language.graph import Node, evaluate
 from ..language.program import Program
 from .kernel_part import Moved
-from .layout import DTYPES, check_gradient, local, local_gradient
+from .layout import DTYPES, check_gradient, length, local, local_gradient
 from .slots import Slot
+from .whole import Whole
+
+Known = Mapping[Node, Tensor | float]  # sums of whole tensors and of all of them, sizes
 
 
 class PlainPart:
@@ -32,8 +35,11 @@ class PlainPart:
         self._states = states
         self._rows = rows
         self.program = program
-        self.passes = len(program.passes) if program.has_totals else 1
-        self._totals: dict[Node, Tensor] = {}
+        parameters = [slot.parameter for slot in slots]
+        is_divided = bool(program.measured) and any(hasattr(p, "to_local") for p in parameters)
+        self._whole = Whole(parameters) if is_divided else None
+        self.passes = len(program.passes) if program.has_totals or is_divided else 1
+        self._known: list[dict[Node, Tensor | float]] = []
         self._dtype = DTYPES[computed]
         self._kinds = self._kinds_of(gradients)
         self._gradients: Sequence[Tensor] = []
@@ -69,12 +75,14 @@ class PlainPart:
             except (ArithmeticError, ValueError, TypeError) as error:
                 raise no_numbers(self.program, inputs[row], error) from error
         self._gradients, self._inputs = gradients, inputs
-        self._totals = {}
+        self._known = [self._known_of(slot.parameter) for slot in self.slots]
 
     def measure(self, number: int) -> Tensor:
         """What these tensors add to each total that is known after a pass."""
+        if self._whole is not None:
+            self._add_up(self._whole, self.program.passes[number].sums)
         sums = [node.args[0] for node in self._totals_of(number)]
-        shares = [self._evaluated(sums, tensors, row) for tensors, row in self._all()]
+        shares = [self._evaluated(sums, *one) for one in self._all()]
         device = self.slots[0].parameter.device
         dtype = torch.float32 if device.type == "mps" else torch.float64
         # A size is a number of Python's; a pass may have no total at all.
@@ -84,29 +92,43 @@ class PlainPart:
 
     def learn(self, number: int, totals: Tensor) -> None:
         """Take the totals of all tensors after a pass."""
-        self._totals |= dict(zip(self._totals_of(number), totals, strict=True))
+        for known in self._known:
+            known |= dict(zip(self._totals_of(number), totals, strict=True))
 
     @torch.no_grad()
     def run(self) -> None:
         """Compute and write, one parameter after another."""
-        for tensors, row in self._all():
-            self._one(tensors, row)
+        for one in self._all():
+            self._one(*one)
         self._gradients = []
 
-    def _all(self) -> Iterator[tuple[list[Tensor], int]]:
-        """The tensors of each parameter, and the row of its numbers."""
-        for slot, gradient, states, row in zip(
-            self.slots, self._gradients, self._states, self._rows, strict=True
+    def _all(self) -> Iterator[tuple[list[Tensor], int, Known]]:
+        """The tensors of each parameter, the row of its numbers, and what is known of it."""
+        for slot, gradient, states, row, known in zip(
+            self.slots, self._gradients, self._states, self._rows, self._known, strict=True
         ):
             weights, dw = local(slot.parameter), local_gradient(gradient, slot.parameter)
-            yield [_real(x) for x in (weights, dw, *map(local, states))], row
+            yield [_real(x) for x in (weights, dw, *map(local, states))], row, known
+
+    def _known_of(self, parameter: Tensor) -> dict[Node, Tensor | float]:
+        """What cannot be seen of a tensor by its part in this process, before any pass."""
+        if self._whole is None:
+            return {}
+        return {x: float(length(parameter)) for x in self.program.measured if x.op is ops.SIZE}
+
+    def _add_up(self, whole: Whole, sums: Sequence[Node]) -> None:
+        """Note the sums of whole tensors, of which others hold parts."""
+        if sums:
+            parts = [torch.stack(self._evaluated(sums, *one)) for one in self._all()]
+            for known, row in zip(self._known, whole(torch.stack(parts)), strict=True):
+                known |= dict(zip(sums, row, strict=True))
 
     def _totals_of(self, number: int) -> list[Node]:
         known = (node for node in self.program.measured if node.op is ops.TOTAL)
         return [node for node in known if node.level == number + 1]
 
     def _evaluated(
-        self, nodes: Sequence[Node], tensors: Sequence[Tensor], row: int
+        self, nodes: Sequence[Node], tensors: Sequence[Tensor], row: int, known: Known
     ) -> list[Tensor]:
         program, device = self.program, tensors[0].device
         values: dict[str, object] = dict(zip(program.step_inputs, self._inputs[row], strict=True))
@@ -119,19 +141,19 @@ class PlainPart:
             dtype = torch.bool if isinstance(value, bool) else self._dtype
             return torch.full((), value, dtype=dtype, device=device)
 
-        return evaluate(nodes, values, torch, rounded, self._totals)
+        return evaluate(nodes, values, torch, rounded, known)
 
-    def _one(self, tensors: Sequence[Tensor], row: int) -> None:
+    def _one(self, tensors: Sequence[Tensor], row: int, known: Known) -> None:
         program = self.program
         measured = [program.scalars[name] for name in program.measured_scalars]
         kept: Mapping[str, Tensor] = dict(zip(program.tensors, tensors, strict=True))
         names = list(program.written)
-        found = self._evaluated([*program.written.values(), *measured], tensors, row)
+        found = self._evaluated([*program.written.values(), *measured], tensors, row, known)
         scalars = dict(zip(program.measured_scalars, found[len(names) :], strict=True))
         if scalars:  # this waits for the device
-            known = dict(zip(program.scalars, self.scalars[row], strict=True))
-            known |= {name: float(value) for name, value in scalars.items()}
-            self.scalars[row] = tuple(known.values())
+            numbers = dict(zip(program.scalars, self.scalars[row], strict=True))
+            numbers |= {name: float(value) for name, value in scalars.items()}
+            self.scalars[row] = tuple(numbers.values())
         # A rule may hand one tensor on as another: none is written before all are known.
         found = found[: len(names)]
         new = [value.clone() if any(value is x for x in tensors) else value for value in found]

@@ -45,5 +45,5 @@ def _groups_of(parameter: Tensor) -> list[Any]:
     return [
         mesh.get_group(place)
         for place, placement in enumerate(parameter.placements)
-        if placement.is_shard()
+        if not placement.is_replicate()  # a strided shard says that it is none
     ]
