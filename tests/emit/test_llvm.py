@@ -1,5 +1,6 @@
 """The LLVM IR of a program: complete, stable, readable, and free of rearrangement."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ def test_adam_is_emitted_as_it_was_reviewed(name, fused, request):
 @pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
 def test_no_operation_may_be_rearranged_or_contracted(rule, fused):
     text = ir(rule, fused=fused)
+    # The one exception: how the elements of a sum are added up. See emit/llvm_sums.py.
+    text = re.sub(r"fadd reassoc double %range\.sum\d+, %range\.summand\d+", "fadd", text)
 
     for flag in ("fast", "reassoc", "contract", "arcp", "nnan", "ninf", "nsz", "afn", "fmuladd"):
         assert f" {flag} " not in text

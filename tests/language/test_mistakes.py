@@ -96,7 +96,7 @@ def test_scalar_state_cannot_depend_on_an_element():
         (lambda w, dw: w - dw[0], ["cannot be indexed"]),
         (lambda w, dw: w - sum(dw), ["cannot be indexed, unpacked"]),
         (lambda w, dw: w * len(dw), ["cannot be indexed, unpacked or measured"]),
-        (lambda w, dw: w @ dw, ["`@` multiplies matrices", "Write `*`"]),
+        (lambda w, dw: w @ 2.0, ["matmul takes whole matrices", "Write `*`"]),
         (lambda w, dw: w - dw * (dw > 0), ["true or false, not a number", "1.0, 0.0) is a mask"]),
         (lambda w, dw: ro.where(dw, w, 0.0), ["needs a condition", "x > 0"]),
         (lambda w, dw: w & dw, ["needs a condition"]),

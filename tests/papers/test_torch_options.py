@@ -69,7 +69,11 @@ class Plain:
 
     def step(self, group, gradient, t):
         rule = self.ours.rule_of(group)
-        numbers = {name: self.number(group, name) for name in rule.hyperparameters}
+        numbers = {
+            name: self.number(group, name)
+            for name in rule.hyperparameters
+            if name not in rule.schema.switches or self.ours.number_names.get(name, name) in group
+        }
         for name in rule.schema.returns[1:]:
             start = rule.schema.initial.get(name, 0.0)
             start = numbers.get(start, start)

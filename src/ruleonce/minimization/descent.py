@@ -37,68 +37,67 @@ class Descent:
         self._before = x.copy()
         self._objective = objective
         self._limits = limits
-        self._gtol = gtol
+        self._gtol = -1.0 if gtol is None else gtol
         self._ftol = ftol
         self._patience = patience
         self._best = math.inf
         self._waited = 0
-        self._x_squares = _squares_of(x)
-        self._gradient_squares = _squares_of(objective.gradient)
-        # Where the gradient is small enough, its squares sum to this at most; twice, for rounding.
-        # At a bound it need not be small.
-        self._little = math.inf if limits is not None else 2 * x.size * (gtol or 0.0) ** 2
+        self._x_is_finite = _finiteness(x)
+        self._gradient_is_finite = _finiteness(objective.gradient)
+        # An element of the gradient by its place, the array taken as flat; 0 where there is none.
+        self._element: Callable[[int], float] = objective.gradient.item if x.size else float
+        self._steepest = 0
 
     def run(self, steps: int, follow: Callable[[Array, int], bool] | None) -> int:
         """Go on to the end of the run, or until so many steps are taken; the status there.
 
         follow   is told x and the number of steps after each; it says whether to stop
         """
-        objective = self._objective
+        # Local names, and few calls: this is what a step costs beside its gradient.
+        objective, gradient, limits = self._objective, self._objective.gradient, self._limits
+        x, before, take_step = self._x, self._before, self._optimizer.step
         while self.nit < steps:
-            if not objective.next_batch():
+            if objective.has_batches and not objective.next_batch():
                 return ENDED
-            if (status := self._look()) is not None:
+            if (status := self._look(x)) is not None:
                 return status
-            if not self._step():
+            before[...] = x
+            take_step(gradient)
+            if limits is not None:
+                limits.project(x)
+            if not self._x_is_finite():
+                x[...] = before
                 return NOT_FINITE
+            objective.moved()
             self.nit += 1
-            if follow is not None and follow(self._x, self.nit):
+            if follow is not None and follow(x, self.nit):
                 return STOPPED
         # It may have come to its end with the last step. Batches say nothing of that.
-        status = None if objective.has_batches else self._look()
+        status = None if objective.has_batches else self._look(x)
         return EXHAUSTED if status is None else status
 
-    def _look(self) -> int | None:
+    def _look(self, x: Array) -> int | None:
         """Find the gradient at x; the status, if the run is at its end there."""
-        objective = self._objective
-        objective.find_gradient(self._x)
-        # One product says of nearly every gradient that it is finite, and not small.
-        squares = self._gradient_squares()
-        if not squares < math.inf and not np.isfinite(objective.gradient).all():
+        self._objective.find_gradient(x)
+        if not self._gradient_is_finite():
             return NOT_FINITE
-        if squares <= self._little and self._gtol is not None and self._is_flat(self._gtol):
-            return CONVERGED if math.isfinite(objective.value(self._x)) else NOT_FINITE
+        # What was the largest element is mostly still too large; then there is no need to search.
+        is_steep = self._limits is None and abs(self._element(self._steepest)) > self._gtol
+        if not is_steep and self._is_flat():
+            return CONVERGED if math.isfinite(self._objective.value(x)) else NOT_FINITE
         return None if self._ftol is None else self._stalled(self._ftol)
 
-    def _step(self) -> bool:
-        """Take a step; False, and x is where it was, if that leads to what is not finite."""
-        x = self._x
-        self._before[...] = x
-        self._optimizer.step(self._objective.gradient)
-        if self._limits is not None:
-            self._limits.project(x)
-        if not self._x_squares() < math.inf and not np.isfinite(x).all():
-            x[...] = self._before
-            return False
-        self._objective.moved()
-        return True
-
-    def _is_flat(self, gtol: float) -> bool:
+    def _is_flat(self) -> bool:
         gradient = self._objective.gradient
         if self._limits is not None:
             with np.errstate(over="ignore"):
                 gradient = self._limits.projected(self._x, gradient)
-        return bool(np.max(np.abs(gradient), initial=0.0) <= gtol)
+        sizes = np.abs(gradient)
+        if not sizes.size:
+            return True
+        self._steepest = int(sizes.argmax())
+        largest: float = sizes.item(self._steepest)
+        return largest <= self._gtol
 
     def _stalled(self, ftol: float) -> int | None:
         value = self._objective.value(self._x)
@@ -111,18 +110,16 @@ class Descent:
         return CONVERGED if self._waited >= self._patience else None
 
 
-def _squares_of(array: Array) -> Callable[[], float]:
-    """Their sum, asked for again and again: infinite or nan if an element is, and perhaps infinite
-    if they are large.
+def _finiteness(array: Array) -> Callable[[], bool]:
+    """What says whether all elements are finite; asked for at each step.
+
+    Sums and products would be no faster, and NumPy warns where they overflow.
     """
-    flat = array.reshape(-1)
-    if array.itemsize > 2:
-        dot = flat.dot
+    flat, answers = array.reshape(-1), np.empty(array.size, bool)
+    isfinite = np.isfinite
 
-        return lambda: float(dot(flat))
+    def is_finite() -> bool:
+        isfinite(flat, answers)
+        return 0 not in answers.tobytes()
 
-    def in_single() -> float:  # float16 overflows soon, and NumPy warns of it
-        wide = flat.astype(np.float32)
-        return float(wide.dot(wide))
-
-    return in_single
+    return is_finite

@@ -51,6 +51,7 @@ def step(
     reads_weights   False: the update is computed as if the weights were 0, so nothing is rounded
                     away beside large ones
     """
+    leaves = [tuple(map(jnp.asarray, leaf)) for leaf in leaves]
     inputs = [
         _inputs(program, leaf, {**numbers, **mine}, reads_weights=reads_weights)
         for leaf, mine in zip(leaves, own, strict=True)
@@ -80,8 +81,8 @@ def _inputs(
     *,
     reads_weights: bool,
 ) -> dict[str, Any]:
-    dtype = jnp.result_type(jnp.float32, *(jnp.asarray(x).dtype for x in leaf))
-    tensors = [jnp.asarray(x).astype(dtype) for x in leaf]
+    dtype = jnp.result_type(jnp.float32, *(x.dtype for x in leaf))
+    tensors = [x.astype(dtype) for x in leaf]
     if not reads_weights:
         tensors[0] = jnp.zeros_like(tensors[0])
     return {**numbers, **dict(zip(program.tensors, tensors, strict=True)), "": dtype}

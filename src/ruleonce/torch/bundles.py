@@ -108,6 +108,16 @@ class Bundle:
             for place, name in enumerate(self._names)
         ]
 
+    @property
+    def program(self) -> Program:
+        """That of its part."""
+        return self.part.program
+
+    @property
+    def passes(self) -> int:
+        """Those of its part."""
+        return self.part.passes
+
     def prepare(self, gradients: Sequence[Tensor], numbers: Numbers) -> None:
         """All that can fail."""
         inputs = []
@@ -118,6 +128,14 @@ class Bundle:
             ]
             inputs.append((*values, *row.scalars, row.t + 1))
         self.part.prepare(gradients, inputs)
+
+    def measure(self, number: int) -> Tensor:
+        """Do a pass, which only reads, and give what these tensors add to each total."""
+        return self.part.measure(number)
+
+    def learn(self, number: int, totals: Tensor) -> None:
+        """Take the totals of all tensors after a pass."""
+        self.part.learn(number, totals)
 
     def run(self, found_inf: Tensor | None) -> None:
         """Write the step, and count it; nothing if an infinite gradient was found."""
@@ -166,17 +184,28 @@ class DeviceBundle(Bundle):
         device = part.slots[0].parameter.device
         count = len(choice.numbers)
         self._numbers = DeviceNumbers([(row.scalars, row.t) for row in rows], count, device)
+        self._has_begun = False
 
     def prepare(self, gradients: Sequence[Tensor], numbers: Numbers) -> None:
         """All that can fail."""
+        self._give_up()
         for place, row in enumerate(self._rows):
             self._numbers.update(place, numbers(self.choice, row.group))
         self._kernels.prepare_on_device(gradients, self._numbers.tensor)
 
+    def measure(self, number: int) -> Tensor:
+        """The same; the step is counted first, since its numbers are computed now."""
+        if number == 0:
+            self._numbers.begin()
+            self._has_begun = True
+        return super().measure(number)
+
     @torch.no_grad()
     def run(self, found_inf: Tensor | None) -> None:
         """Write the step, and count it, unless the kernel finds that `found_inf` is 1."""
-        self._numbers.count()
+        if not self._has_begun:
+            self._numbers.count()
+        self._has_begun = False
         self.part.run()
         if found_inf is not None:
             found_inf = found_inf.to(self._numbers.tensor.device, non_blocking=True)
@@ -193,8 +222,15 @@ class DeviceBundle(Bundle):
     def _row_numbers(self) -> list[int]:
         return [row for row, _ in enumerate(self._rows) for _ in self._names]
 
+    def _give_up(self) -> None:
+        """A step that was measured may not have been taken: something went wrong in between."""
+        if self._has_begun:
+            pass
+            self._has_begun = False
+
     def leave(self) -> None:
         """Hand what was counted back to the slots. This waits for the device."""
+        self._give_up()
         for place, row in enumerate(self._rows):
             row.t, row.scalars = self._numbers.counted(place)
         super().leave()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..engines.gpu_table import is_capturing, upload
+from ..engines.gpu_table import is_capturing, keep, upload
 from ..errors import EngineError
 
 Number = float | Tensor
@@ -29,6 +29,8 @@ class DeviceNumbers:
         self._known: list[tuple[float | None, ...]] = [() for _ in rows]
         self._t = self.tensor[:, -1]
         self._one = torch.ones((), dtype=torch.float64, device=device)
+        self._counted = self.tensor[:, numbers:]
+        self._before = self._counted.clone()
 
     def update(self, row: int, values: Sequence[Number]) -> None:
         """Take over the hyperparameters of a row: numbers where they changed, tensors always."""
@@ -49,7 +51,18 @@ class DeviceNumbers:
 
     def count(self) -> None:
         """One step more."""
+        if is_capturing(self.tensor.device):
+            keep(self._one, self._before)
         self._t.add_(self._one)
+
+    def begin(self) -> None:
+        """One step more, which may yet be given up."""
+        self._before.copy_(self._counted)
+        self.count()
+
+    def give_up(self) -> None:
+        """The step that was begun is not taken: count and scalar state are what they were."""
+        self._counted.copy_(self._before)
 
     def uncount(self, found_inf: Tensor) -> None:
         """No step more, where `found_inf` is 1."""
@@ -57,7 +70,7 @@ class DeviceNumbers:
 
     def counted(self, row: int) -> tuple[int, tuple[float, ...]]:
         """The step count and the scalar state of a row: this waits for the device."""
-        *scalars, t = self.tensor[row, self._numbers :].tolist()
+        *scalars, t = self._counted[row].tolist()
         return int(t), tuple(scalars)
 
     def scalar(self, row: int, place: int) -> Tensor:

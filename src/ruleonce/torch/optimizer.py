@@ -262,7 +262,7 @@ class RuleOptimizer(Averaging, Checkpoints):
         extras = self._extras
         rule = extras.combined(self.rule_of(group))
         on_device = extras.are_on_device or is_on_device(group)
-        switches = tuple([(name, bool(self._option(group, name))) for name in _switches_of(rule)])
+        switches = tuple([(name, self._switch(group, rule, name)) for name in _switches_of(rule)])
         return choice_of(rule, switches, on_device=on_device)
 
     def _numbers(self, choice: Choice, number: int) -> list[Number]:
@@ -271,6 +271,12 @@ class RuleOptimizer(Averaging, Checkpoints):
         return [
             added[name] if name in added else self._option(group, name) for name in choice.numbers
         ]
+
+    def _switch(self, group: Group, rule: Rule, name: str) -> bool:
+        """A switch of the rule; one that the class has no option for is as the rule has it."""
+        if self.number_names.get(name, name) not in self.defaults:
+            return bool(rule.hyperparameters[name])
+        return bool(self._option(group, name))
 
     def _option(self, group: Group, name: str) -> Any:
         return option(group, self.number_names.get(name) or WORDS.get(name, name))

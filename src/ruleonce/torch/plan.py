@@ -50,7 +50,7 @@ class Plan:
         self._kept: list[Kept] = []
         self._turn = 0
         self._is_single = len(bundles) == 1
-        self._passes = max((bundle.part.passes for bundle in bundles), default=1)
+        self._passes = max((bundle.passes for bundle in bundles), default=1)
         regions = Regions([x for bundle in bundles for x in bundle.part.written])
         for bundle in bundles:
             if isinstance(bundle.part, KernelPart):
@@ -107,7 +107,7 @@ class Plan:
             bundle.prepare(share, numbers)
         if self._passes > 1:
             with no_grad():
-                measure_together([bundle.part for bundle in self.bundles], _added)
+                measure_together(self.bundles, _added)
 
     def run(self, found_inf: Tensor | None = None) -> None:
         """Write the step, and count it.

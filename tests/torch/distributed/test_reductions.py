@@ -47,8 +47,7 @@ def trained(model, made, engine="auto", last=STEPS):
 def result_of(model, optimizer):
     entries = [optimizer.state[parameter] for parameter in model.parameters()]
     measured = [float(entry["most"]) for entry in entries if "most" in entry]
-    weights = getattr(model, "module", model).named_parameters()
-    return whole(weights), measured
+    return whole(model.named_parameters()), measured
 
 
 def alone(kind, model=Uneven, last=STEPS):
@@ -230,19 +229,6 @@ def test_a_total_counts_each_tensor_once_however_it_is_held():
 
     for rank in results_of(2, with_plain_tensors_beside):
         assert rank == pytest.approx([length, length], rel=1e-14)
-
-
-def with_ddp():
-    found = {}
-    for kind, made in CLASSES.items():
-        found[kind] = trained(DistributedDataParallel(Uneven()), made)
-    return found
-
-
-def test_ddp_has_whole_tensors_everywhere():
-    for rank in results_of(2, with_ddp):
-        for kind in CLASSES:
-            assert_same(rank[kind], alone(kind))
 
 
 def with_zero():
