@@ -72,7 +72,7 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("optax", "nadamw"): "no schedule of the momentum; a smaller decay",
     ("optax", "yogi"): "corrects for the start; velocity and history begin at 1e-6",
     ("optax", "adan"): "1 - b2 in the place of its b2, and eps inside of the root too",
-    ("optax", "optimistic_adam"): "Nesterov's momentum inside; learning rate taken twice, then once",
+    ("optax", "optimistic_adam"): "with Nesterov's momentum inside",
     ("optax", "contrib.madgrad"): "the learning rate has eps added",
     ("optax", "contrib.prodigy"): "corrects for the start, as `bias_correction=True` does",
     ("optax", "contrib.dadapt_adamw"): "corrects for the start, as `bias_correction=True` does",

@@ -43,10 +43,10 @@ def test_adam_is_emitted_as_it_was_reviewed(name, fused, request):
 def test_no_operation_may_be_rearranged_or_contracted(rule, fused):
     text = ir(rule, fused=fused)
     # The one exception: how the elements of a sum are added up. See emit/llvm_sums.py.
-    text = re.sub(r"fadd reassoc double %range\.sum\d+, %range\.summand\d+", "fadd", text)
+    others = re.sub(r"fadd reassoc double %range\.sum\d+, %range\.summand\d+", "", text)
 
     for flag in ("fast", "reassoc", "contract", "arcp", "nnan", "ninf", "nsz", "afn", "fmuladd"):
-        assert f" {flag} " not in text
+        assert f" {flag} " not in others
     if ".vectors(" not in text:  # else they are written out: see the next test
         assert "llvm.fma" not in text
         machine = assembly(text)

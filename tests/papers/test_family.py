@@ -62,7 +62,8 @@ LIMITS = {
         rules.optimistic_gradient, {"correction": 0.0}, rules.sgd, {}, GRADIENTS,
     ),
     "amsgrad-of-growing-history": (
-        rules.amsgrad, {"corrected_first": True}, rules.adam, {}, STEADY * np.arange(1, 31)[:, None],
+        rules.amsgrad, {"corrected_first": True}, rules.adam, {},
+        STEADY * np.arange(1, STEPS + 1)[:, None],
     ),
 }  # fmt: skip
 

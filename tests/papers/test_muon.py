@@ -8,6 +8,7 @@ import torch
 import walks
 
 import ruleonce as ro
+import ruleonce.torch
 from ruleonce import engines
 from ruleonce.combinators import decoupled_decay
 from ruleonce.engines.batch import Batch
@@ -250,3 +251,63 @@ def test_the_formulas_stay_short():
     assert len(text) < 5000
     assert r"\chi_{1}^{\top}" in text
     assert " @ " in str(muon.program())
+
+
+# In PyTorch
+
+
+def parameter(shape, seed=0, dtype=torch.float64):
+    made = torch.nn.Parameter(torch.tensor(random(shape, seed)).to(dtype))
+    made.grad = torch.tensor(random(shape, seed + 1)).to(dtype)
+    return made
+
+
+@pytest.mark.parametrize("engine", ["auto", "tensors"])
+def test_muon_steps_in_pytorch_as_over_numpy(engine):
+    weights = [parameter(shape) for shape in SHAPES]
+    arrays = [w.detach().numpy().copy() for w in weights]
+    ours = ruleonce.torch.optimizer(muon)(weights, engine=engine, lr=0.1)
+    numpys = ro.Optimizer(muon, arrays, learning_rate=0.1)
+    for _ in range(3):
+        ours.step()
+        numpys.step([w.grad.numpy() for w in weights])
+    for w, expected in zip(weights, arrays, strict=True):
+        np.testing.assert_allclose(w.detach(), expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("other", "error"),
+    [
+        ({"shape": (3,)}, "two dimensions"),
+        ({"shape": (2, 2), "dtype": torch.complex128}, "complex"),
+    ],
+    ids=["vector", "complex"],
+)
+def test_what_is_no_matrix_is_refused_in_pytorch_before_anything_is_written(other, error):
+    first, second = parameter((3, 2)), parameter(**other)
+    before = first.detach().clone()
+    optimizer = ruleonce.torch.optimizer(muon)([first, second])
+    with pytest.raises(TensorError, match=error):
+        optimizer.step()
+    assert torch.equal(first, before)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "gpu"])
+def test_a_kernel_is_refused_in_pytorch(engine):
+    with pytest.raises(EngineError, match="engine='tensors'"):
+        ruleonce.torch.optimizer(muon)([parameter((3, 2))], engine=engine).step()
+
+
+@pytest.mark.parametrize("engine", ["cpu", "gpu", "tensors"])
+def test_a_size_is_a_number_like_others(engine):
+    """It is Python's, where a norm is an array's."""
+
+    @ro.rule
+    def by_size(w, dw):
+        return w - dw / ro.maximum(2, ro.size(w)) - dw * ro.where(ro.size(w) > 2, ro.norm(dw), 0)
+
+    w = parameter((3, 2))
+    start, dw = w.detach().numpy().copy(), w.grad.numpy()
+    ruleonce.torch.optimizer(by_size)([w], engine=engine).step()
+    expected = start - dw / 6 - dw * np.linalg.norm(dw)
+    np.testing.assert_allclose(w.detach(), expected, rtol=1e-13)
