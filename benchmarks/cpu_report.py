@@ -1,4 +1,4 @@
-"""What it costs to look at a step of Adam while it is made, and to clip by the norm of all gradients.
+"""What it costs to look at a step of Adam while it is made, and to clip by the norm of gradients.
 
 Each is compared with the step alone, within rounds: over NumPy arrays, in PyTorch, and in PyTorch
 with its own clip_grad_norm_ and its own fused step.
@@ -175,7 +175,7 @@ def main() -> None:
     given = parser.parse_args()
     count, elements = given.size
     rng = np.random.default_rng(0)
-    start = [rng.normal(size=elements).astype(np.float32) for _ in range(count)]
+    start = [rng.normal(0, 0.02, elements).astype(np.float32) for _ in range(count)]
     gradients = [rng.normal(size=elements).astype(np.float32) for _ in range(count)]
     print("\n".join(machine(("numpy", "llvmlite", "torch"))), flush=True)
     settle_memory()

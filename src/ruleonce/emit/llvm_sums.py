@@ -1,4 +1,5 @@
-"""The loop of a pass that adds up: what each block of a tensor comes to, in float64.
+"""The loop of a pass that adds up: what each block of a tensor comes to, in float64 (counts of
+elements, which are exact there too, in float32).
 
 A tensor is cut into blocks of BLOCK elements, from its first element on, whoever does them; each
 block leaves its sums in memory, and the host adds up the blocks. So a sum does not depend on how
@@ -44,9 +45,10 @@ def blocks(
     yield "  br label %range.loop"
     yield "range.loop:"
     yield "  %range.i = phi i64 [ %block.begin, %range.block ], [ %range.next, %range.loop ]"
+    kinds = [_added_in(node, computed) for node in one.sums]
     for place in places:
         yield (
-            f"  %range.sum{place} = phi double [ 0.0, %range.block ], "
+            f"  %range.sum{place} = phi {kinds[place]} [ 0.0, %range.block ], "
             f"[ %range.sum{place}.next, %range.loop ]"
         )
     for line in element:
@@ -55,7 +57,7 @@ def blocks(
         for line in _summand(place, node, names, computed):
             yield f"  {line}"
         yield (
-            f"  %range.sum{place}.next = fadd reassoc double %range.sum{place}, "
+            f"  %range.sum{place}.next = fadd reassoc {kinds[place]} %range.sum{place}, "
             f"%range.summand{place}"
         )
     yield "  %range.next = add nuw i64 %range.i, 1"
@@ -67,14 +69,32 @@ def blocks(
         yield f"  %block.sum{place} = add nuw i64 %block.place, {one.first_sum + place}"
         at = f"%block.sum{place}"
         yield f"  {at}.at = getelementptr double, ptr %range.sums, i64 {at}"
-        yield f"  store double %range.sum{place}.next, ptr {at}.at"
+        total = f"%range.sum{place}.next"
+        if kinds[place] != "double":
+            yield f"  {total}.wide = fpext float {total} to double"
+            total = f"{total}.wide"
+        yield f"  store double {total}, ptr {at}.at"
     yield "  %block.more = icmp ult i64 %block.end, %range.end"
     yield "  br i1 %block.more, label %range.block, label %range.done"
+
+
+def _added_in(node: Node, computed: Format) -> str:
+    """The type that a block is added up in. What is 0 or 1 has exact sums in float32 too, as long
+    as a block has fewer elements than float32 has whole numbers: a count is not widened.
+    """
+    what = node.args[0]
+    is_count = node.op is ops.SUM and what.op is ops.WHERE
+    is_count = is_count and all(arg.value in (0.0, 1.0) for arg in what.args[1:])
+    return "float" if is_count and computed is not FLOAT64 else "double"
 
 
 def _summand(place: int, node: Node, names: Mapping[Node, str], computed: Format) -> Iterator[str]:
     """Lines that leave what an element adds to a sum in %range.summand<place>."""
     result = f"%range.summand{place}"
+    if _added_in(node, computed) == "float":
+        value = operand(node.args[0], names, computed, ONE)
+        yield f"{result} = fadd float {value}, -0.0"  # a name for what is there
+        return
     values = []
     for number, arg in enumerate(node.args):
         value = operand(arg, names, computed, ONE)

@@ -187,8 +187,10 @@ def evaluate(
             values[node] = node.op.array(xp, *operands)
         else:
             given = [values[arg] for arg in node.args]
-            # A step's number may be one that JAX traces.
-            is_array = node.is_measured or any(hasattr(value, "aval") for value in given)
+            # A measured number may be Python's, as a size is; a step's may be one that JAX traces.
+            is_array = any(type(value) not in (int, float, bool) for value in given) and (
+                node.is_measured or any(hasattr(value, "aval") for value in given)
+            )
             values[node] = node.op.array(xp, *given) if is_array else node.op.number(*given)
     return [values[output] for output in outputs]
 

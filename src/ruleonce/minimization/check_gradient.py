@@ -14,6 +14,7 @@ from .points import start
 
 _STEP = 1e-5  # CS231n's; what centred differences leave out is of the order of its square
 _RIGHT = 1e-6
+_SINGLE = float(np.finfo(np.float32).eps / np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,20 @@ def check_gradient(
     """
     if not 0 < step < math.inf:
         raise HyperparameterError(f"step is {step!r}; it must be a number above 0, such as 1e-5.")
-    given_x = start(x)
-    at = given_x.astype(np.float64)
+    at = start(x).astype(np.float64)
     objective = Objective(fun, jac, args, None, at)
     middle = objective.value(at)
     objective.find_gradient(at)
     given, numeric = objective.gradient.copy(), np.zeros_like(at)
+    values = [middle]
 
     def value(place: tuple[int, ...], change: float) -> float:
         moved = at.copy()
         moved[place] += change
         objective.moved()
-        return objective.value(moved)
+        found = objective.value(moved)
+        values.append(found)
+        return found
 
     steps = step * np.maximum(1.0, np.abs(at))
     noise = np.zeros_like(at)
@@ -97,14 +100,25 @@ def check_gradient(
         return GradientCheck(0.0, numeric, given, (), "There is nothing to check.")
     worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(errors)), at.shape))
     error = float(errors[worst])
-    advice = _advice(
-        error,
-        is_kinked=error >= _RIGHT
-        and _is_kinked(
-            lambda change: value(worst, change), middle, float(steps[worst]), float(noise[worst])
-        ),
-        is_single=given_x.dtype != np.float64,
-    )
+    if error < _RIGHT:
+        return GradientCheck(error, numeric, given, worst, "The gradient is right.")
+    h, rounding = float(steps[worst]), float(noise[worst])
+    if error == math.inf:
+        advice = "Something is not finite: the gradient, or the function near x."
+    elif abs(numeric[worst] - given[worst]) <= _SINGLE * rounding and _are_single(values):
+        advice = (
+            "The function computes in float32, where differences have few digits left. Let it "
+            "compute in float64 for the check."
+        )
+    elif _is_kinked(lambda change: value(worst, change), middle, h, rounding):
+        advice = (
+            "The function has a kink here, as max, abs and relu have: differences across it say "
+            "little. Look at another point, or take a smaller step."
+        )
+    elif error < 1e-4:
+        advice = "That is much for a smooth function, and usual for one that has kinks."
+    else:
+        advice = "The gradient is most likely wrong."
     return GradientCheck(error, numeric, given, worst, advice)
 
 
@@ -114,9 +128,8 @@ def _relative(numeric: Array, given: Array, noise: Array) -> Array:
         apart = np.abs(numeric - given)
         apart = np.where(apart <= noise, 0.0, apart)
         scale = np.maximum(np.abs(numeric), np.abs(given))
-        errors: Array = apart / np.where(scale > 0, scale, 1.0)
-    errors[~np.isfinite(errors)] = np.inf
-    return errors
+        errors = apart / np.where(scale > 0, scale, 1.0)
+    return np.where(np.isfinite(errors), errors, np.inf)
 
 
 def _is_kinked(value: Callable[[float], float], middle: float, h: float, noise: float) -> bool:
@@ -135,24 +148,7 @@ def _is_kinked(value: Callable[[float], float], middle: float, h: float, noise: 
     return not 0.5 < 8 * narrow / wide < 2
 
 
-def _advice(error: float, *, is_kinked: bool, is_single: bool) -> str:
-    if error < _RIGHT:
-        return "The gradient is right."
-    if is_kinked:
-        return (
-            "The function has a kink here, as max, abs and relu have: differences across it say "
-            "little. Look at another point, or take a smaller step."
-        )
-    if error == math.inf:
-        return "Something is not finite: the gradient, or the function near x."
-    if is_single:
-        return (
-            "x was float32. If fun or jac compute in it, differences have few digits left: let "
-            "them compute in float64 here."
-        )
-    if error < 1e-4:
-        return (
-            "That is much for a smooth function; it is usual where there are kinks, and where fun "
-            "or jac compute in float32."
-        )
-    return "The gradient is most likely wrong."
+def _are_single(values: list[float]) -> bool:
+    """Whether all of them are numbers of float32: those of a function that computes in it."""
+    with np.errstate(over="ignore"):
+        return all(float(np.float32(value)) == value for value in values)

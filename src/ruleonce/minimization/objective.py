@@ -91,16 +91,7 @@ class Objective:
             self._find_both(x)
             return
         self.njev += 1
-        if self._jac is None:
-            self._take(self._differences(x))
-            return
-        found = self._jac(x.copy(), *self._given)
-        # The usual case without a further call, as it is a part of every step.
-        if type(found) is np.ndarray and found.dtype is self._dtype and found.shape == self._shape:
-            self.gradient[...] = found
-            self._has_gradient = True
-        else:
-            self._take(found)
+        self._take(self._differences(x) if self._jac is None else self._jac(x.copy(), *self._given))
 
     def _find_both(self, x: Array) -> None:
         self.nfev += 1
@@ -112,18 +103,27 @@ class Objective:
             raise StructureError(
                 "with jac=True, fun must return two things: the value, and the gradient."
             ) from None
-        self._value = _number(value)
+        self._value = value if type(value) is float else _number(value)
         self._take(gradient)
 
     def _take(self, found: Any) -> None:
+        """Copy a gradient into the own array."""
         own = self.gradient
-        found = np.asarray(found)
-        if found.size != own.size:
-            raise StructureError(f"the gradient has shape {found.shape}, and x has {own.shape}.")
-        if found.dtype.kind not in "fiub":
-            raise TensorTypeError(f"the gradient has dtype {found.dtype}; it must be real numbers.")
-        with np.errstate(over="ignore"):  # inf is no surprise to what comes next
-            own[...] = found.reshape(own.shape)
+        # What it mostly is comes first: this is a part of every step.
+        if type(found) is np.ndarray and found.dtype is self._dtype and found.shape == self._shape:
+            own[...] = found
+        else:
+            found = np.asarray(found)
+            if found.size != own.size:
+                raise StructureError(
+                    f"the gradient has shape {found.shape}, and x has {own.shape}."
+                )
+            if found.dtype.kind not in "fiub":
+                raise TensorTypeError(
+                    f"the gradient has dtype {found.dtype}; it must be real numbers."
+                )
+            with np.errstate(over="ignore"):  # inf is no surprise to what comes next
+                own[...] = found.reshape(own.shape)
         self._has_gradient = True
 
     def _differences(self, x: Array) -> Array:

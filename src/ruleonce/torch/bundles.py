@@ -225,7 +225,7 @@ class DeviceBundle(Bundle):
     def _give_up(self) -> None:
         """A step that was measured may not have been taken: something went wrong in between."""
         if self._has_begun:
-            pass
+            self._numbers.give_up()
             self._has_begun = False
 
     def leave(self) -> None:

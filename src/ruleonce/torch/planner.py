@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ..engines import load, threads
 from ..engines.batch import Batch, Call
-from ..errors import EngineError
+from ..errors import EngineError, TensorError
 from ..formats import Format, computed_in
+from ..language import ops
 from ..language.hyperparameters import nearest
+from ..language.program import Program
 from .bundles import Bundle, Choice, DeviceBundle, Part, Row
 from .kernel_part import KernelPart
 from .layout import (
@@ -74,7 +76,10 @@ class Planner:
         """
         slots = [slot_of(place) for place, has in enumerate(present) if has]
         for slot, gradient in zip(slots, gradients, strict=True):
-            self._engine(slot.parameter)
+            program = choices[slot.group].program
+            self._engine(slot.parameter, program)
+            if program.has_matrices:
+                _check_matrix(slot)
             check_weights(local(slot.parameter), slot.name)
             # As a whole: a DTensor may be divided otherwise than its weights, until it is read.
             check_gradient(gradient, slot.parameter, slot.name)
@@ -83,7 +88,7 @@ class Planner:
         for slot in slots:
             device = slot.parameter.device
             choice = choices[slot.group]
-            on_device = self._engine(slot.parameter) == "gpu" and (
+            on_device = self._engine(slot.parameter, choice.program) == "gpu" and (
                 choice.on_device or bool(choice.program.measured_scalars)
             )
             slot.numbers_on = device if on_device else None
@@ -103,7 +108,7 @@ class Planner:
         choice = choices[slot.group]
         device = slot.parameter.device
         formats = self._formats(slot, gradient, choice)
-        return choice, device, self._engine(slot.parameter), tuple(formats.items())
+        return choice, device, self._engine(slot.parameter, choice.program), tuple(formats.items())
 
     def _formats(self, slot: Slot, gradient: Tensor, choice: Choice) -> dict[str, Format]:
         states = self._states(slot, choice)
@@ -114,7 +119,7 @@ class Planner:
     def _states(self, slot: Slot, choice: Choice) -> list[Tensor]:
         return [slot.entry[self.naming.key(name)] for name in choice.rule.state]
 
-    def _engine(self, parameter: Tensor) -> str:
+    def _engine(self, parameter: Tensor, program: Program) -> str:
         device = parameter.device
         if self.engine == "cpu" and device.type != "cpu":
             raise EngineError(
@@ -123,6 +128,8 @@ class Planner:
             )
         if self.engine != "auto":
             return self.engine
+        if program.has_matrices:
+            return "tensors"
         name, library = _ENGINES.get(device.type, ("tensors", "torch"))
         has_memory = type(local(parameter)) is Tensor  # and is not some other kind of tensor's
         return name if has_memory and find_spec(library) else "tensors"
@@ -164,7 +171,7 @@ class Planner:
         states = [[local(x) for x in self._states(slot, choice)] for slot in slots]
         weights = [local(slot.parameter) for slot in slots]
         device = slots[0].parameter.device
-        engine = self._engine(slots[0].parameter)
+        engine = self._engine(slots[0].parameter, program)
         if engine == "tensors":
             computed = computed_in(formats.values())
             return PlainPart(slots, states, gradients, rows, program, computed)
@@ -175,6 +182,17 @@ class Planner:
             for gradient, slot in zip(gradients, slots, strict=True)
         ]
         return KernelPart(slots, states, shards, call_of(engine, batch, device))
+
+
+def _check_matrix(slot: Slot) -> None:
+    """Raise TensorError for a parameter that a rule on matrices cannot take as a whole."""
+    ops.matrix(slot.parameter)
+    if slot.parameter.is_complex() or hasattr(slot.parameter, "to_local"):
+        kind = "complex" if slot.parameter.is_complex() else "divided among processes"
+        raise TensorError(
+            f"{slot.name} is {kind}; a rule that multiplies matrices takes real ones, whole in "
+            "their process. Give the parameter to another rule."
+        )
 
 
 def call_of(engine: str, batch: Batch, device: torch.device) -> Call:
