@@ -63,6 +63,16 @@ def test_a_loss_that_never_falls_gives_no_suggestion():
     assert math.isnan(rising.suggestion)
 
 
+def test_it_is_over_once_the_loss_has_risen_by_four_times_the_first():
+    losses = [1.0, 0.5, 4.4, 4.6, 0.0]
+    values = iter(losses)
+    found = ro.find_learning_rate(
+        lambda x: next(values), [0.0], jac=lambda x: np.ones(1), smoothing=1.0
+    )
+
+    assert found.losses.tolist() == losses[:4]
+
+
 def test_a_loss_below_zero_is_no_end():
     fun, gradient = parabola(1.0)
     above = ro.find_learning_rate(fun, np.ones(3), jac=gradient, highest=0.1)

@@ -61,20 +61,31 @@ def test_the_objective_may_keep_what_it_is_given(bowl):
     """
     kept = []
 
-    def keeping(x):
-        kept.append(x)
-        return bowl.gradient(x)
+    def keeping(function):
+        def kept_too(x):
+            kept.append(x)
+            return function(x)
 
-    def spoiling(x):
-        found = bowl.gradient(x)
-        x[:] = np.nan
-        return found
+        return kept_too
 
-    found = run(bowl, jac=keeping, maxiter=4)
-    spoiled = run(bowl, jac=spoiling, maxiter=4)
+    def spoiling(function):
+        def spoiled(x):
+            found = function(x)
+            x[:] = np.nan
+            return found
 
+        return spoiled
+
+    plain = run(bowl, jac=bowl.gradient, maxiter=4, ftol=0.0)
+    for change in (keeping, spoiling):
+        apart = run(change(bowl), jac=change(bowl.gradient), maxiter=4, ftol=0.0)
+        both = run(change(bowl.both), jac=True, maxiter=4)
+
+        np.testing.assert_array_equal(apart.x, plain.x)
+        np.testing.assert_array_equal(both.x, plain.x)
+    assert len(kept) == 15
+    assert len({id(x) for x in kept}) == 15
     assert len({tuple(x) for x in kept}) == 5
-    np.testing.assert_array_equal(spoiled.x, found.x)
 
 
 def test_one_array_of_gradients_may_be_returned_again_and_again(bowl):
@@ -185,6 +196,17 @@ def test_a_start_that_is_not_finite_is_no_success(bowl, start):
     found = run(bowl, [start, 1.0, 1.0], jac=bowl.gradient)
 
     assert (found.success, found.status, found.nit) == (False, 3, 0)
+
+
+def test_a_gradient_that_is_not_finite_is_not_stepped_with():
+    """The sign of an infinite one would be a step like any other."""
+    found = run(
+        lambda x: 0.0, jac=lambda x: np.array([np.inf, 1.0, 1.0]), rule=ro.rules.lion, maxiter=5
+    )
+
+    assert (found.status, found.nit, found.state["t"]) == (3, 0, 0)
+    np.testing.assert_array_equal(found.state["m"], np.zeros(3))
+    np.testing.assert_array_equal(found.x, [3.0, 3.0, 3.0])
 
 
 def test_a_flat_place_without_a_value_is_no_success():

@@ -50,8 +50,9 @@ def test_a_run_ends_with_its_batches_and_takes_no_more_of_them_than_it_needs():
     assert (first.nit, first.status) == (4, 1)
     assert (rest.nit, rest.status, rest.success) == (6, 4, False)
     assert rest.message == "There are no more batches."
-    with pytest.raises(StructureError, match="batches is empty"):
-        ro.minimize(Bowl(), np.zeros(3), jac=gradient, batches=batches)
+    for empty in (batches, []):
+        with pytest.raises(StructureError, match="batches is empty"):
+            ro.minimize(Bowl(), np.zeros(3), jac=gradient, batches=empty)
 
 
 def test_one_batch_without_a_slope_is_not_the_end():
@@ -82,6 +83,26 @@ def test_a_value_is_asked_for_again_with_another_batch():
     assert found.nfev == 4
 
 
+@pytest.mark.parametrize("jac", [True, "callable"])
+def test_what_a_callback_asks_for_is_of_the_batch_before_and_no_step_is_taken_with_it(jac):
+    """It is known at the next point, where the next batch has not been looked at."""
+    slopes = [1.0, 2.0, 4.0]
+    told = []
+    found = ro.minimize(
+        (lambda x, b: (b, np.full(1, b))) if jac is True else lambda x, b: b,
+        [0.0],
+        jac=jac if jac is True else lambda x, b: np.full(1, b),
+        rule=ro.rules.sgd,
+        learning_rate=1.0,
+        batches=slopes,
+        callback=lambda intermediate_result: told.append(intermediate_result.fun),
+    )
+
+    assert told == slopes
+    assert found.x.tolist() == [-7.0]
+    assert found.njev == (6 if jac is True else 4)
+
+
 def test_the_mean_of_the_last_points_is_nearer_than_the_last_point():
     rng = np.random.default_rng(1)
     last, mean = (
@@ -100,24 +121,42 @@ def test_the_mean_of_the_last_points_is_nearer_than_the_last_point():
     assert mean.fun < last.fun / 10
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_the_average_is_that_of_the_points_on_the_way(dtype):
     bowl = Bowl()
     found = ro.minimize(
         bowl,
         np.full(3, 3.0, dtype),
         jac=bowl.gradient,
-        maxiter=10,
+        maxiter=1000,
+        learning_rate=0.01,
+        gtol=0.0,
         return_all=True,
         average=0.3,
     )
-    tail = np.mean(found.allvecs[-3:], axis=0, dtype=np.float64)
+    tail = np.mean(found.allvecs[-300:], axis=0, dtype=np.float64)
 
-    np.testing.assert_allclose(found.x, tail, rtol=np.finfo(dtype).eps)
+    np.testing.assert_allclose(found.x, tail, rtol=max(np.finfo(dtype).eps, 1e-14))
     assert found.x.dtype == dtype
     assert found.fun == Bowl()(found.x)
     np.testing.assert_allclose(found.jac, Bowl().gradient(found.x), rtol=np.finfo(dtype).eps)
     assert (found.nfev, found.njev) == (bowl.values, bowl.gradients)
+
+
+def test_the_average_is_of_the_last_share_of_the_batches_where_they_are_fewer_than_the_steps():
+    found = ro.minimize(
+        lambda x, batch: 0.0,
+        [0.0],
+        jac=lambda x, batch: np.ones(1),
+        rule=ro.rules.sgd,
+        learning_rate=1.0,
+        batches=[0] * 10,
+        maxiter=1000,
+        average=0.4,
+    )
+
+    assert found.nit == 10
+    assert found.x.tolist() == [-8.5]  # the mean of -7 to -10
 
 
 def test_a_run_that_converges_gives_the_point_where_it_did():

@@ -140,6 +140,8 @@ def step_and_tell(optimizer, gradient, pipe):
 )
 @pytest.mark.usefixtures("_three_threads")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*:RuntimeWarning")  # JAX, if another test has loaded it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_fork_between_measured_steps_goes_on_in_both_processes():
     w, gradient = np.zeros(SHARED), np.ones(SHARED)
     optimizer = ro.Optimizer(counting, w)

@@ -8,6 +8,7 @@ import torch
 import walks
 
 import ruleonce as ro
+import ruleonce.optax
 import ruleonce.torch
 from ruleonce import engines
 from ruleonce.combinators import decoupled_decay
@@ -311,3 +312,28 @@ def test_a_size_is_a_number_like_others(engine):
     ruleonce.torch.optimizer(by_size)([w], engine=engine).step()
     expected = start - dw / 6 - dw * np.linalg.norm(dw)
     np.testing.assert_allclose(w.detach(), expected, rtol=1e-13)
+
+
+def test_muon_steps_in_optax_as_over_numpy():
+    w, dw = random((6, 4)), random((6, 4), 1)
+    with jax.enable_x64(True):
+        transformation = ruleonce.optax.transformation(muon)(learning_rate=0.1)
+        weights = jax.numpy.asarray(w)
+        state = transformation.init(weights)
+        for _ in range(3):
+            updates, state = jax.jit(transformation.update)(jax.numpy.asarray(dw), state, weights)
+            weights = optax.apply_updates(weights, updates)
+    optimizer = ro.Optimizer(muon, w, learning_rate=0.1)
+    for _ in range(3):
+        optimizer.step(dw)
+    np.testing.assert_allclose(np.asarray(weights), w, rtol=0, atol=1e-14)
+
+
+def test_a_step_on_matrices_can_be_reported_and_guarded():
+    w, dw = random((6, 4)), random((6, 4), 1)
+    before = w.copy()
+    optimizer = ro.Optimizer(muon, w, on_nonfinite="skip")
+    optimizer.step(dw * np.nan)
+    np.testing.assert_array_equal(w, before)
+    report = optimizer.step(dw, report=True)
+    assert report.whole.update_norm == pytest.approx(np.linalg.norm(w - before), rel=1e-12)

@@ -11,7 +11,6 @@ from .batch import Batch
 from .memory import address
 from .native import compile_ir
 
-
 _NOTHING = np.zeros(0)
 
 

@@ -68,7 +68,7 @@ class Objective:
             return True
         for batch in self._batches:
             self._given = (batch, *self._args)
-            self.moved()
+            self.moved()  # what a callback has asked for was of the batch before
             return True
         return False
 

@@ -12,12 +12,10 @@ State = Mapping[str, Any]
 
 
 def snapshot(optimizer: Optimizer) -> dict[str, Any]:
-    """All that another run needs: the rule's name, the step count `t`, and copies of its state."""
-    state = {
-        name: value.copy() if isinstance(value, np.ndarray) else value
-        for name, value in optimizer.state.items()
-    }
-    return {"rule": optimizer.rule.name, "t": optimizer.t, **state}
+    """All that another run needs: the rule's name, the step count `t`, and the optimizer's state,
+    which must not change any more.
+    """
+    return {"rule": optimizer.rule.name, "t": optimizer.t, **optimizer.state}
 
 
 def resume(optimizer: Optimizer, given: State) -> None:

@@ -93,7 +93,7 @@ def minimize(
     follows = average > 0 or return_all or callback is not None
     status = run.run(steps, follower if follows else None)
     if status == ENDED and run.nit == 0:
-        raise StructureError("batches is empty; fun and jac get one of them at each step.")
+        raise _no_batches()
     if status != CONVERGED and (mean := follower.mean(x)) is not None:
         x = mean
         objective.moved()
@@ -119,10 +119,17 @@ def minimize(
 
 def _steps(maxiter: int | None, batches: Iterable[object] | None) -> int:
     """How many steps a run may take."""
-    if maxiter is None:
-        return len(batches) if isinstance(batches, Sized) else _STEPS
-    _whole("maxiter", maxiter)
-    return min(int(maxiter), len(batches)) if isinstance(batches, Sized) else int(maxiter)
+    if maxiter is not None:
+        _whole("maxiter", maxiter)
+    if not isinstance(batches, Sized):
+        return _STEPS if maxiter is None else int(maxiter)
+    if not len(batches):
+        raise _no_batches()
+    return len(batches) if maxiter is None else min(int(maxiter), len(batches))
+
+
+def _no_batches() -> StructureError:
+    return StructureError("batches is empty; fun and jac get one of them at each step.")
 
 
 def _check(patience: int, average: float, **tolerances: float | None) -> None:
