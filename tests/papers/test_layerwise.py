@@ -12,6 +12,7 @@ import torch
 import walks
 
 import ruleonce as ro
+import ruleonce.torch
 from ruleonce import rules
 from ruleonce.combinators import cautious, clipped_by_norm, decoupled_decay
 from ruleonce.errors import HyperparameterError
@@ -267,6 +268,19 @@ def test_where_nothing_agrees_a_cautious_rule_stays(tensor):
 
 
 # Clipping
+
+
+@pytest.mark.parametrize("engine", ["cpu", "tensors"])
+def test_clipping_by_norm_is_a_class_of_pytorch_too(engine):
+    """Its `max_norm` is the rule's, not the one that every class has; both would clip twice."""
+    make = ruleonce.torch.optimizer(clipped_by_norm(rules.sgd))
+    ours, optimizer = walks.by_torch(
+        lambda weights: make(weights, lr=0.1, max_norm=0.5, engine=engine)
+    )
+    expected, _ = walks.by_rule(clipped_by_norm(rules.sgd), learning_rate=0.1, max_norm=0.5)
+    walks.assert_same_end(ours, expected)
+    assert optimizer.param_groups[0]["max_norm"] == 0.5
+    assert optimizer.max_norm is None
 
 
 def test_gradients_within_the_norm_are_not_touched(tensor):

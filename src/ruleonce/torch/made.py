@@ -39,14 +39,16 @@ class MadeOptimizer(RuleOptimizer):
         **options: Any,
     ) -> None:
         known = _defaults(self.rule, self.number_names)
-        own = {name: options.pop(name) for name in _SETTINGS if name in options}
+        # A rule that clips has a max_norm of its own, and that is the one that is meant.
+        settings = [name for name in _SETTINGS if name not in known]
+        own = {name: options.pop(name) for name in settings if name in options}
         for name in options:
             if name in WORDS and name not in known:
                 raise UnknownNameError(
                     f"{type(self).__name__} has no option {name!r}: PyTorch calls it "
                     f"{_spelled(WORDS[name])}."
                 )
-        check_names(type(self).__name__, options, [*known, "maximize", "capturable", *_SETTINGS])
+        check_names(type(self).__name__, options, [*known, "maximize", "capturable", *settings])
         defaults = {**known, **options, "maximize": maximize, "capturable": capturable}
         self._check_options(defaults)
         super().__init__(params, defaults, **own)
@@ -71,7 +73,7 @@ class MadeOptimizer(RuleOptimizer):
             [
                 own["params"],
                 *(inspect.Parameter(k, keyword, default=v) for k, v in options.items()),
-                *(settings[name] for name in _SETTINGS),
+                *(settings[name] for name in _SETTINGS if name not in options),
             ]
         )
         cls.__doc__ = cls.__doc__ or f"{rule.summary}\n\nThe arguments are those of MadeOptimizer."
