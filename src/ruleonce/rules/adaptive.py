@@ -46,7 +46,9 @@ def adagrad_decaying(
 
 
 @rule
-def rmsprop_centered(w, dw, v, mean, *, learning_rate=1e-3, beta2=0.999, eps=1e-8):
+def rmsprop_centered(
+    w, dw, v, mean, *, learning_rate=1e-3, beta2=0.999, eps=1e-8, eps_inside_sqrt=False
+):
     """RMSProp by the variance: the square of the mean gradient is taken off v.
 
     A variance is not negative; rounding could make it so.
@@ -55,7 +57,8 @@ def rmsprop_centered(w, dw, v, mean, *, learning_rate=1e-3, beta2=0.999, eps=1e-
     """
     v = beta2 * v + (1 - beta2) * dw**2
     mean = beta2 * mean + (1 - beta2) * dw
-    w = w - learning_rate * dw / (sqrt(maximum(v - mean**2, 0.0)) + eps)
+    spread = maximum(v - mean**2, 0.0)
+    w = w - learning_rate * dw / (sqrt(spread + eps) if eps_inside_sqrt else sqrt(spread) + eps)
     return w, v, mean
 
 

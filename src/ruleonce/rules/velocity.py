@@ -2,7 +2,8 @@
 
 from ..language.functions import abs, norm, sign, sqrt, where  # noqa: A004
 from ..language.rule import rule
-from .adam import adam, adamw
+from .adam import adam, adam_nesterov, adamw
+from .descent import optimistic_gradient
 
 
 @rule
@@ -80,15 +81,18 @@ def mars(
 
 @rule
 def optimistic_adam(
-    w, dw, m, v, previous, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8
-):
+    w, dw, m, v, previous, t, *,
+    learning_rate=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, alpha=1.0, correction=1.0, nesterov=False,
+):  # fmt: skip
     """Adam that takes its step twice and takes back the last one: for games of two players.
 
-    Source: Daskalakis et al. 2018, arXiv:1711.00141, Algorithm 1.
+    Source: Daskalakis et al. 2018, arXiv:1711.00141, Algorithm 1; `nesterov`: of NAdam, as optax.
     """
-    moved, m, v = adam(0.0, dw, m, v, t, learning_rate=1.0, beta1=beta1, beta2=beta2, eps=eps)
-    w = w + learning_rate * (2 * moved - previous)
-    return w, m, v, moved
+    advance = adam_nesterov if nesterov else adam
+    moved, m, v = advance(0.0, dw, m, v, t, learning_rate=1.0, beta1=beta1, beta2=beta2, eps=eps)
+    numbers = {"learning_rate": learning_rate, "alpha": alpha, "correction": correction}
+    w, previous = optimistic_gradient(w, -moved, previous, **numbers)
+    return w, m, v, previous
 
 
 @rule
