@@ -38,7 +38,7 @@ def test_a_rule_says_in_one_line_what_it_is_and_where_it_is_from(rule):
 
 
 def test_all_rules_together_are_short():
-    files = sorted((SOURCE / "rules").glob("*.py"))
+    files = sorted((SOURCE / "rules").rglob("*.py"))
 
     assert sum(len(file.read_text().splitlines()) for file in files) < FAMILY
 

@@ -17,6 +17,7 @@ FLOORS = {
     "language": 0,
     "schedules": 0,
     "rules": 1,
+    "matrices": 1,
     "formats": 1,
     "combinators": 1,
     "emit": 2,

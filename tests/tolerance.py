@@ -8,8 +8,8 @@ import numpy as np
 
 # The C library computes these for the kernels, in float64 and, for float32, rounded once. NumPy has
 # vectorized versions of its own, good to 4 ulp (NumPy's SIMD documentation; its tests hold exp, log
-# to 3 and tanh, cbrt, power to 4). What differs between the two is at most what both may be off.
-ULP = {"exp": 4, "log": 4, "tanh": 4, "cbrt": 4, "power": 4}
+# to 3 and tanh, arctan2, cbrt, power to 4). The two differ by at most what both may be off.
+ULP = {"exp": 4, "log": 4, "tanh": 4, "arctan2": 4, "cbrt": 4, "power": 4}
 
 _INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
 

@@ -5,6 +5,7 @@ from . import schedules as schedules
 from .engines.threads import set_threads as set_threads
 from .errors import RuleonceError as RuleonceError
 from .language.functions import abs as abs  # noqa: A004  (Python's works in a rule as well)
+from .language.functions import arctan2 as arctan2
 from .language.functions import cbrt as cbrt
 from .language.functions import clip as clip
 from .language.functions import dot as dot

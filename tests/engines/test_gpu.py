@@ -165,11 +165,12 @@ OPERATIONS = {
     "exp": lambda x, y: ro.exp(x),
     "log": lambda x, y: ro.log(x),
     "tanh": lambda x, y: ro.tanh(x),
+    "arctan2": ro.arctan2,
     "cbrt": lambda x, y: ro.cbrt(x),
     "power": ro.power,
 }
 # Where Triton's exp and log are a unit off in float64, what is made of them is off by more.
-WIDER = {"tanh": 8, "cbrt": 8, "power": 32}
+WIDER = {"tanh": 8, "arctan2": 8, "cbrt": 8, "power": 32}
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])

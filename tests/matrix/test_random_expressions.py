@@ -32,6 +32,7 @@ WRITTEN = {
     "exp": ro.exp,
     "log": ro.log,
     "tanh": ro.tanh,
+    "arctan2": ro.arctan2,
     "cbrt": ro.cbrt,
     "where": ro.where,
     "not": np.logical_not,

@@ -93,6 +93,8 @@ STEPS_BY_HAND = [
     (rules.adabelief, 3.0, RATE, -0.1 / 0.9),
     # v is (1 - beta2) * dw**2 and m is (1 - beta1) * dw, as in Adam without correction
     (rules.yogi, 2.0, RATE | {"initial_accumulator": 0.0, "eps": 0.0}, -0.1 * 0.1 / 0.001**0.5),
+    # the angle of equal lengths is pi / 4, and no gradient is too small for it
+    (rules.adam_atan2, 1e-100, RATE | {"scale": 4 / np.pi}, -0.1),
     (rules.adopt, 2.0, RATE, 0.0),  # it is only remembered
     (rules.sign_sgd, -7.0, RATE, 0.1),
     (rules.optimistic_gradient, 3.0, RATE, -0.6),

@@ -16,7 +16,7 @@ from ruleonce.engines.batch import Batch
 from ruleonce.errors import EngineError, RuleError, TensorError
 from ruleonce.formats import FLOAT32
 from ruleonce.language.functions import columns, matmul, rows, transpose
-from ruleonce.rules.matrices import muon
+from ruleonce.matrices import muon
 
 SHAPES = ((5, 7), (7, 5), (6, 6), (1, 4), (40, 3))
 NUMBERS = {"learning_rate": 0.01, "weight_decay": 0.1}

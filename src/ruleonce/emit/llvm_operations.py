@@ -42,6 +42,7 @@ SPELLING: Mapping[Op, str] = {
     ops.EXP: "{r} = call double @ruleonce.exp(double {0})",
     ops.LOG: "{r} = call double @ruleonce.log(double {0})",
     ops.TANH: "{r} = call double @ruleonce.tanh(double {0})",
+    ops.ARCTAN2: "{r} = call double @ruleonce.atan2(double {0}, double {1})",
     ops.CBRT: "{r} = call double @ruleonce.cbrt(double {0})",
     ops.POWER: "{r} = call double @ruleonce.pow(double {0}, double {1})",
     ops.LT: "{r} = fcmp olt {T} {0}, {1}",
@@ -62,6 +63,7 @@ LIBRARY: Mapping[Op, tuple[str, int]] = {
     ops.EXP: ("exp", 1),
     ops.LOG: ("log", 1),
     ops.TANH: ("tanh", 1),
+    ops.ARCTAN2: ("atan2", 2),
     ops.CBRT: ("cbrt", 1),
     ops.POWER: ("pow", 2),
 }

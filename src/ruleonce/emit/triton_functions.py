@@ -1,10 +1,10 @@
 """Functions in Triton that emitted kernels call, in float64.
 
-Triton has tanh, cbrt and power for NVIDIA's library alone, and a remainder that is not exact. These
-are made of what it has for every GPU and in its interpreter: exp, log, floor and fma. If exp and
-log are off by one unit in the last place, cbrt and tanh are off by at most 4 in float64, a power by
-16 (near the ends of the range; by 2 near 1), and the rest is exact. In float32 they are right but
-for a last bit.
+Triton has tanh, arctan2, cbrt and power for NVIDIA's library alone, and a remainder that is not
+exact. These are made of what it has for every GPU and in its interpreter: exp, log, sqrt, floor and
+fma. If exp and log are off by one unit in the last place, arctan2, cbrt and tanh are off by at most
+4 in float64, a power by 16 (near the ends of the range; by 2 near 1), and the rest is exact. In
+float32 they are right but for a last bit.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,44 @@ def _cbrt(x):
     root = near - (near - size / (near * near)) / 3.0
     root = tl.where((size == 0.0) | (size - size != 0.0), size, root)
     return tl.where(x == 0.0, x, tl.where(x < 0.0, root * -1.0, root))
+"""
+
+# The angle is halved twice, by tan(a / 2) = tan(a) / (1 + sqrt(1 + tan(a)**2)): from 45 degrees at
+# most to a tangent of 0.2 at most, whose series needs 12 terms. What lies in other eighths of the
+# circle is mirrored.
+_ARCTAN2 = """\
+@triton.jit
+def _arctan2(y, x):
+    y, x = tl.broadcast(y, x)
+    high = tl.abs(y)
+    wide = tl.abs(x)
+    is_steep = high > wide
+    long = tl.where(is_steep, high, wide)
+    short = tl.where(is_steep, wide, high)
+    is_diagonal = (short == long) & (long > 0.0)
+    tangent = tl.where(is_diagonal, 1.0, tl.where(short == 0.0, 0.0, short / long))
+    tangent = tl.where((y != y) | (x != x), y + x, tangent)
+    part = tangent / (1.0 + tl.sqrt(1.0 + tangent * tangent))
+    part = part / (1.0 + tl.sqrt(1.0 + part * part))
+    square = part * part
+    series = 1.0 / 23.0 - square / 25.0
+    series = 1.0 / 21.0 - square * series
+    series = 1.0 / 19.0 - square * series
+    series = 1.0 / 17.0 - square * series
+    series = 1.0 / 15.0 - square * series
+    series = 1.0 / 13.0 - square * series
+    series = 1.0 / 11.0 - square * series
+    series = 1.0 / 9.0 - square * series
+    series = 1.0 / 7.0 - square * series
+    series = 1.0 / 5.0 - square * series
+    series = 1.0 / 3.0 - square * series
+    found = (part - part * square * series) * 4.0
+    found = tl.where(tangent < 1e-8, tangent, found)
+    found = tl.where(is_steep, 1.5707963267948966 - found, found)
+    is_left = x.to(tl.int64, bitcast=True) < 0
+    found = tl.where(is_left, 3.141592653589793 - found, found)
+    is_below = y.to(tl.int64, bitcast=True) < 0
+    return tl.where(is_below, found * -1.0, found)
 """
 
 # exp(y * log(x)) would multiply the error of the logarithm by up to 700. So the logarithm has twice
@@ -123,6 +161,7 @@ def _floordiv(x, y):
 # What an operation calls, each after what it calls itself.
 FUNCTIONS: Mapping[Op, tuple[str, ...]] = {
     ops.TANH: (_TANH,),
+    ops.ARCTAN2: (_ARCTAN2,),
     ops.CBRT: (_CBRT,),
     ops.POWER: (_POWER,),
     ops.MOD: (_TIMES, _MODULO),

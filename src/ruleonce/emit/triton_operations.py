@@ -32,6 +32,7 @@ SPELLING: Mapping[Op, str] = {
     ops.EXP: "tl.exp({0})",
     ops.LOG: "tl.log({0})",
     ops.TANH: "_tanh({0})",
+    ops.ARCTAN2: "_arctan2({0}, {1})",
     ops.CBRT: "_cbrt({0})",
     ops.POWER: "_power({0}, {1})",
     ops.LT: "{0} < {1}",
@@ -53,7 +54,7 @@ SPELLING: Mapping[Op, str] = {
 _IN_FLOAT64: Mapping[Op, str] = {ops.DIV: "{0} / {1}", ops.SQRT: "tl.sqrt({0})"}
 
 # In float32 these are computed in float64 and rounded once.
-LIBRARY = (ops.EXP, ops.LOG, ops.TANH, ops.CBRT, ops.POWER)
+LIBRARY = (ops.EXP, ops.LOG, ops.TANH, ops.ARCTAN2, ops.CBRT, ops.POWER)
 
 
 def operation(node: Node, operands: list[str], computed: Format) -> str:

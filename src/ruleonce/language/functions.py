@@ -16,6 +16,7 @@ from .symbol import Symbol, record
 
 __all__ = (
     "abs",
+    "arctan2",
     "cbrt",
     "clip",
     "columns",
@@ -84,6 +85,11 @@ def log(x: Any) -> Any:
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
     return _apply(ops.TANH, x)
+
+
+def arctan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y): the arctangent of y / x, from -pi to pi; 0 for two zeros."""
+    return _apply(ops.ARCTAN2, y, x)
 
 
 def cbrt(x: Any) -> Any:

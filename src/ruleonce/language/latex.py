@@ -41,6 +41,7 @@ SPELLING: Mapping[Op, tuple[int, tuple[int, ...], str]] = {
     ops.EXP: (_ATOM, (_LOGIC,), r"\exp\left({}\right)"),
     ops.LOG: (_ATOM, (_LOGIC,), r"\log\left({}\right)"),
     ops.TANH: (_ATOM, (_LOGIC,), r"\tanh\left({}\right)"),
+    ops.ARCTAN2: (_ATOM, (_LOGIC, _LOGIC), r"\operatorname{{arctan2}}\left({}, {}\right)"),
     ops.CBRT: (_ATOM, (_LOGIC,), r"\sqrt[3]{{{}}}"),
     ops.LT: (_COMPARE, (_SUM, _SUM), "{} < {}"),
     ops.LE: (_COMPARE, (_SUM, _SUM), r"{} \le {}"),

@@ -129,6 +129,9 @@ MINIMUM = Op("minimum", _on_numbers(_minimum), _minimum, "minimum({}, {})")
 EXP = Op("exp", *_function("exp", _total(math.exp)), "exp({})", _ONE, exact=False)
 LOG = Op("log", *_function("log", _total(math.log, pole=-math.inf)), "log({})", _ONE, exact=False)
 TANH = Op("tanh", *_function("tanh", math.tanh), "tanh({})", _ONE, exact=False)
+ARCTAN2 = Op(
+    "arctan2", math.atan2, lambda xp, y, x: xp.arctan2(y, x), "arctan2({}, {})", exact=False
+)
 CBRT = Op("cbrt", math.cbrt, _cbrt, "cbrt({})", _ONE, exact=False)
 
 LT = Op("lt", *_operator(operator.lt), "({} < {})", gives="truth")

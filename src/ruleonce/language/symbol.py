@@ -36,6 +36,7 @@ _UFUNCS: dict[str, str] = {
     "log": "log",
     "tanh": "tanh",
     "cbrt": "cbrt",
+    "arctan2": "arctan2",
     "square": "square",
     "positive": "positive",
     "reciprocal": "reciprocal",

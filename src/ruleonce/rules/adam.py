@@ -1,6 +1,6 @@
 """Adam: velocity and history together."""
 
-from ..language.functions import abs, maximum, sqrt, where  # noqa: A004  (the card's names)
+from ..language.functions import abs, arctan2, maximum, sqrt, where  # noqa: A004  (the card's names)
 from ..language.rule import rule
 from ..language.schema import Scalar
 
@@ -46,11 +46,26 @@ def adamw(
     Decay that is a part of the gradient is divided by sqrt(v) like the rest of it, so weights with
     large gradients hardly shrink. Here all shrink alike.
 
-    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2; the learning rate is its
-    schedule, as in PyTorch.
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2; the rate is the schedule.
     """
     w = w * (1 - learning_rate * weight_decay)
     return adam(w, dw, m, v, t, learning_rate=learning_rate, beta1=beta1, beta2=beta2, eps=eps)
+
+
+@rule
+def adam_atan2(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.999, scale=1.27):
+    """Adam by an angle, with no eps: gradients of any size, however small, give the same step.
+
+    scale is about 4 / pi: where m is as large as the root of v, the step is the learning rate.
+
+    Source: Everett et al. 2024, arXiv:2407.05872 (Adam-atan2).
+    """
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw**2
+    mt = m / (1 - beta1**t)
+    vt = v / (1 - beta2**t)
+    w = w - learning_rate * scale * arctan2(mt, sqrt(vt))
+    return w, m, v
 
 
 @rule

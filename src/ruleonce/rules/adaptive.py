@@ -51,13 +51,11 @@ def rmsprop_centered(
 ):
     """RMSProp by the variance: the square of the mean gradient is taken off v.
 
-    A variance is not negative; rounding could make it so.
-
     Source: Graves 2013, arXiv:1308.0850, equations 38 to 41.
     """
     v = beta2 * v + (1 - beta2) * dw**2
     mean = beta2 * mean + (1 - beta2) * dw
-    spread = maximum(v - mean**2, 0.0)
+    spread = maximum(v - mean**2, 0.0)  # a variance, but for rounding
     w = w - learning_rate * dw / (sqrt(spread + eps) if eps_inside_sqrt else sqrt(spread) + eps)
     return w, v, mean
 
@@ -84,8 +82,7 @@ def rprop(
 
     Where it has turned, this step is left out: it was a step too far.
 
-    Source: Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning";
-    without weight backtracking, Igel & Huesken 2000 (iRprop-).
+    Source: Riedmiller & Braun 1993; without weight backtracking, Igel & Huesken 2000 (iRprop-).
     """
     turned = dw * previous
     factor = where(turned > 0, grow, where(turned < 0, shrink, 1.0))

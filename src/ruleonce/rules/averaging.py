@@ -47,7 +47,6 @@ def schedule_free_adamw(
     """
     v = beta2 * v + (1 - beta2) * dw**2
     step = dw / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay * w
-    w, z, total_weight = schedule_free_sgd(
-        w, step, z, total_weight, t, learning_rate=learning_rate, beta1=beta1
-    )
+    numbers = {"learning_rate": learning_rate, "beta1": beta1}
+    w, z, total_weight = schedule_free_sgd(w, step, z, total_weight, t, **numbers)
     return w, z, v, total_weight

@@ -46,11 +46,9 @@ def nesterov(w, dw, m, *, learning_rate=1e-3, beta1=0.9):
 def heavy_ball(w, dw, m, *, learning_rate=1e-3, beta1=0.9):
     """Momentum with the learning rate outside of the velocity, as PyTorch has it.
 
-    For a constant learning rate this is `momentum`. When the rate falls, the velocity that was
-    gathered falls with it.
+    As the rate falls, the gathered velocity falls with it; for a constant rate this is `momentum`.
 
-    Source: Polyak 1964, "Some methods of speeding up the convergence of iteration methods";
-    torch.optim.SGD.
+    Source: Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
     """
     m = beta1 * m + dw
     w = w - learning_rate * m
@@ -61,8 +59,7 @@ def heavy_ball(w, dw, m, *, learning_rate=1e-3, beta1=0.9):
 def heavy_ball_nesterov(w, dw, m, *, learning_rate=1e-3, beta1=0.9):
     """Heavy ball that looks ahead: the step is the one that the next velocity would take.
 
-    Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep
-    learning", in the form of torch.optim.SGD.
+    Source: Sutskever et al. 2013, "On the importance of initialization and momentum"; torch's form.
     """
     m = beta1 * m + dw
     w = w - learning_rate * (dw + beta1 * m)

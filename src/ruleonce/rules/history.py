@@ -65,8 +65,7 @@ def adopt(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.9999, eps=1e
 
     The first gradient is only remembered.
 
-    Source: Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2; the clipping is that of its
-    authors' code.
+    Source: Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2; the clipping of its authors' code.
     """
     scaled = dw / maximum(sqrt(v), eps)
     bound = (t - 1) ** 0.25
@@ -81,8 +80,7 @@ def adopt(w, dw, m, v, t, *, learning_rate=1e-3, beta1=0.9, beta2=0.9999, eps=1e
 def sophia(w, dw, m, h, *, learning_rate=1e-3, beta1=0.96, gamma=0.01, eps=1e-12):
     """Newton's step along each weight, never longer than the learning rate.
 
-    h is the diagonal of the Hessian: write an estimate of it into this state every few steps; the
-    rule only reads it.
+    h is the Hessian's diagonal: write an estimate into this state every few steps; it is only read.
 
     Source: Liu et al. 2023, arXiv:2305.14342, Algorithm 3, given h.
     """

@@ -56,8 +56,7 @@ def novograd(
     v is the history of the squared length. It is one number a tensor; here it stands in every
     element of a state tensor. In float16 it is inf above 65504: keep the state in float32.
 
-    Source: Ginsburg et al. 2019, arXiv:1905.11286, Algorithm 1; beta1 and beta2 are those of its
-    authors' code.
+    Source: Ginsburg et al. 2019, arXiv:1905.11286, Algorithm 1; the betas of its authors' code.
     """
     kept = where(t == 1, 0.0, beta2)
     v = kept * v + (1 - kept) * dot(dw, dw)

@@ -23,8 +23,7 @@ def prodigy(
     gathered    a sum of the gradients, newer ones weighing more
     distance    the estimate, of all tensors together; it only grows
 
-    Leave the learning rate at 1, or let a schedule take it from 1 to 0; `safeguard_warmup` is for
-    one that begins at 0.
+    Leave the learning rate at 1, or let a schedule end at 0; `safeguard_warmup`: or begin there.
 
     Source: Mishchenko & Defazio 2024, arXiv:2306.06101, the version with Adam, as in its authors'
     package prodigyopt: `distance` is its d, and its beta3 is sqrt(beta2).

@@ -8,8 +8,7 @@ from ..language.rule import rule
 def lion(w, dw, m, *, learning_rate=1e-4, beta1=0.9, beta2=0.99):
     """Step by the sign of a momentum that looks at the newest gradient once more.
 
-    Its steps are longer than Adam's: use a third to a tenth of Adam's learning rate, and as many
-    times its weight decay.
+    Use a third to a tenth of Adam's learning rate, and 3 to 10 times its weight decay.
 
     Source: Chen et al. 2023, arXiv:2302.06675, Algorithm 2, without its weight decay.
     """

@@ -15,8 +15,7 @@ def adan(
 
     change   a mean of how the gradient changes from step to step; `previous` is the last one
 
-    Source: Xie et al. 2022, arXiv:2208.06677, Algorithm 1, without its weight decay; the betas are
-    those of its authors' code, 1 minus the paper's.
+    Source: Xie et al. 2022, arXiv:2208.06677, Algorithm 1, no decay; betas: 1 minus the paper's.
     """
     diff = where(t == 1, 0.0, dw - previous)
     m = beta1 * m + (1 - beta1) * dw
@@ -67,8 +66,7 @@ def mars(
 
     The corrected gradient of a tensor is no longer than 1.
 
-    Source: Yuan et al. 2024, arXiv:2411.10438, Algorithm 3 (MARS-AdamW), approximate: the gradient
-    before is that of the batch before.
+    Source: Yuan et al. 2024, arXiv:2411.10438, Algorithm 3 (MARS-AdamW), its approximate version.
     """
     change = where(t == 1, 0.0, dw - previous)
     corrected = dw + gamma * beta1 / (1 - beta1) * change

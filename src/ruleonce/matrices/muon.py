@@ -2,8 +2,8 @@
 
 from typing import Any  # a matrix, of whichever array library
 
-from ...language.functions import columns, maximum, norm, rows, sqrt, transpose, where
-from ...language.rule import rule
+from ..language.functions import columns, maximum, norm, rows, sqrt, transpose, where
+from ..language.rule import rule
 
 # a, b and c of Jordan 2024: the slope at 0 is as steep as it can be, so that five rounds do.
 _ROUNDS, _A, _B, _C = 5, 3.4445, -4.7750, 2.0315
