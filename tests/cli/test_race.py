@@ -316,6 +316,8 @@ def test_ctrl_c_before_the_first_result_writes_nothing(race, monkeypatch):
 # The signal itself, in a process of its own: at the 20th step of the third run.
 SIGNALLED = """
 import os, signal
+# What is started in the background of a script ignores Ctrl-C, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from ruleonce.cli import main
 from ruleonce.cli.race import training
 
