@@ -31,6 +31,10 @@ class TensorTypeError(TensorError, TypeError):
     """A tensor or gradient of a type or dtype that cannot be used."""
 
 
+class FormatError(RuleonceError, ValueError):
+    """A format that cannot be: its parts, its blocks, or which tensor it is asked for."""
+
+
 class SparseGradientError(RuleonceError, RuntimeError):
     """A gradient is sparse; torch.optim raises RuntimeError for it too."""
 

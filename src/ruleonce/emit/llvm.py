@@ -23,12 +23,13 @@ from ..formats import FLOAT64, Format
 from ..language.graph import Node
 from ..language.ops import Op
 from ..language.program import Pass, Program
+from . import llvm_blocks as blocks
 from . import llvm_measured as measured
 from . import llvm_sums as sums
 from . import llvm_vectors as vectors
-from .llvm_lanes import ONE
+from .llvm_lanes import ONE, Lanes
 from .llvm_memory import FLOATS, host_number, load, store
-from .llvm_operations import LIBRARY, SPELLING, operand, operation
+from .llvm_operations import LIBRARY, SPELLING, declarations_of_bits, operand, operation
 from .llvm_table import parameters, table_walk
 from .names import identifier, node_names
 
@@ -50,7 +51,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     used = {node.op for node in (*program.body, *program.measured)}
     # Only the last pass, which writes, has a loop over vectors.
-    lanes = vectors.lanes_of(program.passes[-1], formats, computed, fused)
+    lanes = _lanes_of(program.passes[-1], formats, computed, fused)
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
         "",
@@ -62,6 +63,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
         "attributes #0 = { nounwind }",
         "attributes #1 = { nobuiltin nounwind willreturn memory(none) }",
         *(vectors.declarations(computed, lanes) if lanes else ()),
+        *(_declarations_of_storage(program, computed, lanes) if _is_stored(program) else ()),
         "",
     ]
     return "\n".join(lines)
@@ -70,13 +72,37 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
 def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator[str]:
     """The functions of one pass."""
     name = identifier(one.name)
-    lanes = vectors.lanes_of(one, formats, computed, fused)
-    if lanes:
-        yield from vectors.function(one, formats, computed, lanes, name)
-    yield from _range(one, formats, computed, name)
+    lanes = _lanes_of(one, formats, computed, fused)
+    if one.program.block:
+        if lanes:
+            yield from blocks.whole_blocks(one, formats, computed, lanes, name)
+        yield from blocks.all_blocks(one, formats, computed, name)
+    else:
+        if lanes:
+            yield from vectors.function(one, formats, computed, lanes, name)
+        yield from _range(one, formats, computed, name)
     yield ""
     yield from table_walk(one, name, has_vectors=lanes is not None)
     yield ""
+
+
+def _lanes_of(one: Pass, formats: Formats, computed: Format, fused: int) -> Lanes | None:
+    if one.program.block:
+        return blocks.lanes_of(one, computed, fused)
+    return vectors.lanes_of(one, formats, computed, fused)
+
+
+def _is_stored(program: Program) -> bool:
+    return any(node.kind == "integer" for node in program.body)
+
+
+def _declarations_of_storage(
+    program: Program, computed: Format, lanes: Lanes | None
+) -> Iterator[str]:
+    for many in (ONE, lanes) if lanes else (ONE,):
+        yield from declarations_of_bits(computed, many)
+    if program.block:
+        yield from blocks.declarations(computed, lanes)
 
 
 def _range(one: Pass, formats: Formats, computed: Format, name: str) -> Iterator[str]:

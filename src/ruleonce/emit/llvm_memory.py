@@ -6,13 +6,15 @@ bfloat16 everywhere, so its 16 bits are moved as an integer: they are the upper 
 
 from collections.abc import Iterator, Mapping
 
-from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
+from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, UINT8, Format
 from ..language.graph import Node
 from .llvm_lanes import ONE, Lanes
 
 # The type of a number in a kernel, and of an element in memory.
 FLOATS: Mapping[Format, str] = {FLOAT64: "double", FLOAT32: "float"}
-STORED_AS: Mapping[Format, str] = {**FLOATS, FLOAT16: "half", BFLOAT16: "i16"}
+STORED_AS: Mapping[Format, str] = {
+    **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
+}  # fmt: skip
 
 
 def host_number(index: int, name: str, node: Node, computed: Format) -> Iterator[str]:
@@ -27,12 +29,18 @@ def host_number(index: int, name: str, node: Node, computed: Format) -> Iterator
         yield f"%{name} = fptrunc double %{name}.host to {FLOATS[computed]}"
 
 
-def load(tensor: str, form: Format, computed: Format, lanes: Lanes = ONE) -> Iterator[str]:
-    """Lines that leave element %i of a tensor in %tensor."""
+def load(
+    tensor: str, form: Format, computed: Format, lanes: Lanes = ONE, at: str = "%range.i"
+) -> Iterator[str]:
+    """Lines that leave element `at` of a tensor in %tensor."""
     number, kept = lanes.of(FLOATS[computed]), lanes.of(STORED_AS[form])
-    yield f"%{tensor}.element = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 %range.i"
+    yield f"%{tensor}.element = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     loaded = f"%{tensor}" if form is computed else f"%{tensor}.stored"
     yield f"{loaded} = load {kept}, ptr %{tensor}.element, align {form.itemsize}"
+    if form.is_integer:
+        widened = "zext" if form is UINT8 else "sext"
+        yield f"%{tensor} = {widened} {kept} {loaded} to {lanes.of('i32')}"
+        return
     if form is BFLOAT16:
         bits, real = lanes.of("i32"), lanes.of("float")
         yield f"%{tensor}.wide = zext {kept} {loaded} to {bits}"
@@ -46,13 +54,23 @@ def load(tensor: str, form: Format, computed: Format, lanes: Lanes = ONE) -> Ite
 
 
 def store(
-    tensor: str, value: str, form: Format, computed: Format, lanes: Lanes = ONE
+    tensor: str,
+    value: str,
+    form: Format,
+    computed: Format,
+    lanes: Lanes = ONE,
+    at: str = "%range.i",
 ) -> Iterator[str]:
-    """Lines that round `value` once, to nearest even, and write it to element %i."""
+    """Lines that round `value` once, to nearest even, and write it to element `at`; of a whole
+    number the lower bits.
+    """
     kept = lanes.of(STORED_AS[form])
-    yield f"%{tensor}.out = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 %range.i"
+    yield f"%{tensor}.out = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     rounded = value
-    if form.itemsize == 2:
+    if form.is_integer:
+        rounded = f"%{tensor}.rounded"
+        yield f"{rounded} = trunc {lanes.of('i32')} {value} to {kept}"
+    elif form.itemsize == 2:
         single = value
         if computed is FLOAT64:
             yield from _rounded_to_odd(tensor, value, lanes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..formats import FLOAT32, FLOAT64, Format
-from ..language import ops
+from ..language import bits, ops
 from ..language.graph import Node, Number
 from ..language.ops import Op
 from .llvm_lanes import Lanes
@@ -57,6 +57,32 @@ SPELLING: Mapping[Op, str] = {
     ops.WHERE: "{r} = select {B} {0}, {T} {1}, {T} {2}",
 }
 
+# Whole numbers, {W}, and the bits of numbers: of a float32, {S}, whatever is computed in.
+SPELLING_OF_BITS: Mapping[Op, str] = {
+    bits.IADD: "{r} = add {W} {0}, {1}",
+    bits.ISUB: "{r} = sub {W} {0}, {1}",
+    bits.IMUL: "{r} = mul {W} {0}, {1}",
+    bits.IAND: "{r} = and {W} {0}, {1}",
+    bits.IOR: "{r} = or {W} {0}, {1}",
+    bits.IXOR: "{r} = xor {W} {0}, {1}",
+    bits.SHL: "{r} = shl {W} {0}, {1}",
+    bits.SHR: "{r} = lshr {W} {0}, {1}",
+    bits.CHOOSE: "{r} = select {B} {0}, {W} {1}, {W} {2}",
+    bits.ROUND: "{r} = call {T} @llvm.roundeven.{I}({T} {0})",
+    bits.INTEGER: """\
+{r}.nearest = call {T} @llvm.roundeven.{I}({T} {0})
+{r} = call {W} @llvm.fptosi.sat.{IW}.{I}({T} {r}.nearest)""",
+    bits.NUMBER: "{r} = sitofp {W} {0} to {T}",
+}
+_IN_SINGLE: Mapping[Op, str] = {
+    bits.BITS: "{r} = bitcast {S} {0} to {W}",
+    bits.FROM_BITS: "{r} = bitcast {W} {0} to {S}",
+}
+_IN_DOUBLE: Mapping[Op, str] = {
+    bits.BITS: "{r}.single = fptrunc {T} {0} to {S}\n{r} = bitcast {S} {r}.single to {W}",
+    bits.FROM_BITS: "{r}.single = bitcast {W} {0} to {S}\n{r} = fpext {S} {r}.single to {T}",
+}
+
 # Functions of the C library; in float32 they are computed in float64 and rounded once. The name is
 # ours, so that LLVM does not take them for its own and rewrite them.
 LIBRARY: Mapping[Op, tuple[str, int]] = {
@@ -84,9 +110,13 @@ def operation(
         yield f"{result} = fptrunc double {result}.double to float"
     else:
         number = FLOATS[computed]
-        text = SPELLING[node.op].format(
+        bits_too = _IN_SINGLE if computed is FLOAT32 else _IN_DOUBLE
+        text = {**SPELLING, **SPELLING_OF_BITS, **bits_too}[node.op].format(
             *operands,
             r=result,
+            W=lanes.of("i32"),
+            S=lanes.of("float"),
+            IW=lanes.suffix("i", 32),
             T=lanes.of(number),
             B=lanes.of("i1"),
             I=lanes.suffix("f", 8 * computed.itemsize),
@@ -103,6 +133,19 @@ def operand(node: Node, names: Mapping[Node, str], computed: Format, lanes: Lane
     return f"%{names[node]}" if node in names else _constant(node, computed, lanes)
 
 
+def number_type(node: Node, computed: Format) -> str:
+    """The type of a value."""
+    return {"truth": "i1", "integer": "i32"}.get(node.kind, FLOATS[computed])
+
+
+def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
+    """What operations on bits call."""
+    number, whole = lanes.of(FLOATS[computed]), lanes.of("i32")
+    suffix = lanes.suffix("f", 8 * computed.itemsize)
+    yield f"declare {number} @llvm.roundeven.{suffix}({number})"
+    yield f"declare {whole} @llvm.fptosi.sat.{lanes.suffix('i', 32)}.{suffix}({number})"
+
+
 def _constant(node: Node, computed: Format, lanes: Lanes) -> str:
     """A leaf: an argument of the loop, or a constant in the kernel's precision.
 
@@ -113,6 +156,8 @@ def _constant(node: Node, computed: Format, lanes: Lanes) -> str:
     assert node.value is not None  # noqa: S101
     if node.kind == "truth":
         return lanes.all("i1", str(bool(node.value)).lower())
+    if node.kind == "integer":
+        return lanes.all("i32", str(node.value))
     bits = struct.unpack("<Q", struct.pack("<d", _rounded(node.value, computed)))[0]
     return lanes.all(FLOATS[computed], f"0x{bits:016X}")
 

@@ -45,7 +45,7 @@ def blocks(
     yield "  br label %range.loop"
     yield "range.loop:"
     yield "  %range.i = phi i64 [ %block.begin, %range.block ], [ %range.next, %range.loop ]"
-    kinds = [_added_in(node, computed) for node in one.sums]
+    kinds = [added_in(node, computed) for node in one.sums]
     for place in places:
         yield (
             f"  %range.sum{place} = phi {kinds[place]} [ 0.0, %range.block ], "
@@ -54,7 +54,7 @@ def blocks(
     for line in element:
         yield f"  {line}"
     for place, node in enumerate(one.sums):
-        for line in _summand(place, node, names, computed):
+        for line in summand(place, node, names, computed):
             yield f"  {line}"
         yield (
             f"  %range.sum{place}.next = fadd reassoc {kinds[place]} %range.sum{place}, "
@@ -78,7 +78,7 @@ def blocks(
     yield "  br i1 %block.more, label %range.block, label %range.done"
 
 
-def _added_in(node: Node, computed: Format) -> str:
+def added_in(node: Node, computed: Format) -> str:
     """The type that a block is added up in. What is 0 or 1 has exact sums in float32 too, as long
     as a block has fewer elements than float32 has whole numbers: a count is not widened.
     """
@@ -88,10 +88,10 @@ def _added_in(node: Node, computed: Format) -> str:
     return "float" if is_count and computed is not FLOAT64 else "double"
 
 
-def _summand(place: int, node: Node, names: Mapping[Node, str], computed: Format) -> Iterator[str]:
+def summand(place: int, node: Node, names: Mapping[Node, str], computed: Format) -> Iterator[str]:
     """Lines that leave what an element adds to a sum in %range.summand<place>."""
     result = f"%range.summand{place}"
-    if _added_in(node, computed) == "float":
+    if added_in(node, computed) == "float":
         value = operand(node.args[0], names, computed, ONE)
         yield f"{result} = fadd float {value}, -0.0"  # a name for what is there
         return

@@ -8,7 +8,8 @@ from ..language.program import Pass, Program
 
 def identifier(name: str) -> str:
     """A name that every language takes: ASCII letters, digits and underscores."""
-    plain = re.sub(r"\W", lambda m: f"u{ord(m[0]):04x}", name.strip("<>"), flags=re.ASCII)
+    name = name.strip("<>").replace(".", "__")  # the part of a tensor
+    plain = re.sub(r"\W", lambda m: f"u{ord(m[0]):04x}", name, flags=re.ASCII)
     return plain if plain[:1].isalpha() else f"x{plain}"
 
 

@@ -7,7 +7,7 @@ refused has written nothing. Between the two, what a rule needs of all tensors i
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from typing import Any, Protocol  # arrays of any dtype
 import numpy as np
 
 from ..errors import EngineError, HyperparameterError
-from ..formats import Format, computed_in
+from ..formats import Format, Storage, computed_in, stored_program
 from ..language import ops
 from ..language.hyperparameters import nearest
 from ..language.monitor import monitored
@@ -53,8 +53,9 @@ class Work:
     """What a launch does: one rule over tensors of equal formats.
 
     switches  the static hyperparameters
-    formats   tensor name -> how it lies in memory
-    tensors   for each parameter: the weights, then its state tensors
+    storages  tensor name -> how it is stored, for those that are stored in parts
+    formats   what lies in memory, a tensor or a part of one -> the format of its numbers
+    tensors   for each parameter: the weights, then its state tensors, or their parts
     groups    for each parameter: which row of the inputs belongs to it
     regions   the memory of every tensor of the optimizer, other launches' among it
     reports   whether the step is to be reported on, see language.monitor
@@ -67,6 +68,7 @@ class Work:
     groups: Sequence[int]
     regions: Regions
     reports: bool = False
+    storages: Mapping[str, Storage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.program.has_matrices:
@@ -77,7 +79,8 @@ class Work:
     def program(self) -> Program:
         """The rule for these switches."""
         program = self.rule.program(**self.switches)
-        return monitored(program) if self.reports else program
+        program = monitored(program) if self.reports else program
+        return stored_program(program, self.storages) if self.storages else program
 
     @cached_property
     def computed(self) -> Format:

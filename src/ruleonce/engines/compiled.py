@@ -55,7 +55,7 @@ class CpuCall:
                 self._table,
                 batch.lengths,
                 team,
-                llvm_sums.BLOCK if one.sums else 0,
+                llvm_sums.BLOCK if one.sums else program.block,
             )
             for one in program.passes
         ]

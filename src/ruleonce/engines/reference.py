@@ -15,6 +15,7 @@ from ..language import ops
 from ..language.graph import Node, evaluate
 from . import FORGOTTEN, Array, Work
 from .batch import Inputs
+from .memory import order_of
 
 
 class ReferenceLaunch:
@@ -98,11 +99,13 @@ class ReferenceLaunch:
     def _values(
         self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
     ) -> dict[str, object]:
-        schema, dtype = self._work.rule.schema, self._work.computed.dtype
+        dtype = self._work.computed.dtype
         weights, *state = tensors
-        values: dict[str, object] = dict(zip(schema.step_inputs, inputs, strict=True))
-        for name, array in zip(schema.tensors, (weights, gradient, *state), strict=True):
-            values[name] = array.astype(dtype)
+        values: dict[str, object] = dict(zip(self.program.step_inputs, inputs, strict=True))
+        for name, array in zip(self.program.tensors, (weights, gradient, *state), strict=True):
+            value = array.astype(np.int32 if array.dtype.kind in "iu" else dtype)
+            # A block is a run of elements, as they lie in memory.
+            values[name] = value.ravel(order_of(weights)) if self._work.storages else value
         return values
 
     def _evaluated(self, nodes: list[Node], values: dict[str, object]) -> list[Any]:
@@ -112,21 +115,27 @@ class ReferenceLaunch:
             return value if isinstance(value, bool) else dtype.type(value)
 
         with np.errstate(all="ignore"):
-            return evaluate(nodes, values, np, rounded, self._totals)
+            return evaluate(nodes, values, np, rounded, self._totals, self.program.block)
 
     def _keep(self, tensors: tuple[Array, ...], new: dict[str, object]) -> None:
         """Note what is to be written."""
-        work, schema = self._work, self._work.rule.schema
+        work, (weights, _, *state) = self._work, self.program.tensors
         with np.errstate(all="ignore"):
-            for name, array in zip((schema.weights, *schema.state), tensors, strict=True):
-                value = np.broadcast_to(np.asarray(new[name], work.computed.dtype), array.shape)
-                self._results.append((array, stored(value, work.formats[name])))
+            for name, array in zip((weights, *state), tensors, strict=True):
+                form = work.formats[name]
+                value = np.asarray(new[name], np.int32 if form.is_integer else work.computed.dtype)
+                if value.ndim and work.storages:
+                    value = value.reshape(array.shape, order=order_of(tensors[0]))
+                value = np.broadcast_to(value, array.shape)
+                self._results.append((array, stored(value, form)))
 
     def _one(
         self, tensors: tuple[Array, ...], gradient: Array, inputs: tuple[float, ...]
     ) -> tuple[float, ...]:
         work, schema = self._work, self._work.rule.schema
         values = self._values(tensors, gradient, inputs)
+        if work.storages:
+            return self._one_stored(tensors, inputs, values)
         keywords = {name: values[name] for name in schema.numbers} | dict(work.switches)
         with np.errstate(all="ignore"):  # a kernel says nothing of an overflow either
             try:
@@ -136,6 +145,19 @@ class ReferenceLaunch:
             except (ArithmeticError, ValueError, TypeError) as error:
                 raise work.no_numbers(inputs, error) from error
             self._keep(tensors, new)
+        return scalars
+
+    def _one_stored(
+        self, tensors: tuple[Array, ...], inputs: tuple[float, ...], values: dict[str, object]
+    ) -> tuple[float, ...]:
+        """The rule between what decodes and what encodes: their graph, an operation at a time."""
+        results = {**self.program.outputs, **self.program.scalars}
+        try:
+            found = dict(zip(results, self._evaluated(list(results.values()), values), strict=True))
+            scalars = tuple(float(found[name]) for name in self.program.scalars)
+        except (ArithmeticError, ValueError, TypeError) as error:
+            raise self._work.no_numbers(inputs, error) from error
+        self._keep(tensors, found)
         return scalars
 
 

@@ -1,4 +1,4 @@
-"""The floating-point formats: one number an element."""
+"""The formats of one number: what an array in memory consists of."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +13,16 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A floating-point format.
+    """A format of numbers.
 
-    name       as NumPy calls it
-    itemsize   bytes an element
+    name        as NumPy calls it
+    itemsize    bytes an element
+    is_integer  whether it holds whole numbers, which are parts of a stored tensor, not tensors
     """
 
     name: str
     itemsize: int
+    is_integer: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -32,6 +34,10 @@ FLOAT64 = Format("float64", 8)
 FLOAT32 = Format("float32", 4)
 FLOAT16 = Format("float16", 2)
 BFLOAT16 = Format("bfloat16", 2)
+INT8 = Format("int8", 1, is_integer=True)
+UINT8 = Format("uint8", 1, is_integer=True)
+INT16 = Format("int16", 2, is_integer=True)
+INTEGERS: dict[str, Format] = {f.name: f for f in (INT8, UINT8, INT16)}
 FORMATS: dict[str, Format] = {f.name: f for f in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
 
 
@@ -54,7 +60,7 @@ def computed_in(formats: Iterable[Format]) -> Format:
 
 
 def stored(values: Array, form: Format) -> Array:
-    """`values`, rounded once to nearest even."""
+    """`values`, rounded once to nearest even; of whole numbers the lower bits."""
     if form is BFLOAT16 and values.dtype == np.float64:
         # ml_dtypes goes through float32 and so rounds twice. A float32 that was rounded to odd
         # keeps the fact that something was cut off, and the second rounding is then right

@@ -44,57 +44,57 @@ __all__ = (
 
 def sqrt(x: Any) -> Any:
     """The square root; nan below 0."""
-    return _apply(ops.SQRT, x)
+    return apply(ops.SQRT, x)
 
 
 def abs(x: Any) -> Any:  # noqa: A001  (Python's abs works in a rule as well)
     """The magnitude."""
-    return _apply(ops.ABS, x)
+    return apply(ops.ABS, x)
 
 
 def sign(x: Any) -> Any:
     """1 above 0, -1 below, 0.0 at 0.0 and -0.0, nan at nan."""
-    return _apply(ops.SIGN, x)
+    return apply(ops.SIGN, x)
 
 
 def maximum(x: Any, y: Any) -> Any:
     """The larger one; nan if either is nan; y where they are equal (so for 0.0 and -0.0)."""
-    return _apply(ops.MAXIMUM, x, y)
+    return apply(ops.MAXIMUM, x, y)
 
 
 def minimum(x: Any, y: Any) -> Any:
     """The smaller one; nan if either is nan; y where they are equal (so for 0.0 and -0.0)."""
-    return _apply(ops.MINIMUM, x, y)
+    return apply(ops.MINIMUM, x, y)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     """X where the condition holds, y elsewhere. Both are computed."""
-    return _apply(ops.WHERE, condition, x, y)
+    return apply(ops.WHERE, condition, x, y)
 
 
 def exp(x: Any) -> Any:
     """E to the power x."""
-    return _apply(ops.EXP, x)
+    return apply(ops.EXP, x)
 
 
 def log(x: Any) -> Any:
     """The natural logarithm; -inf at 0, nan below."""
-    return _apply(ops.LOG, x)
+    return apply(ops.LOG, x)
 
 
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
-    return _apply(ops.TANH, x)
+    return apply(ops.TANH, x)
 
 
 def arctan2(y: Any, x: Any) -> Any:
     """The angle of the point (x, y): the arctangent of y / x, from -pi to pi; 0 for two zeros."""
-    return _apply(ops.ARCTAN2, y, x)
+    return apply(ops.ARCTAN2, y, x)
 
 
 def cbrt(x: Any) -> Any:
     """The cube root, negative for a negative x."""
-    return _apply(ops.CBRT, x)
+    return apply(ops.CBRT, x)
 
 
 def power(x: Any, y: Any) -> Any:
@@ -117,17 +117,17 @@ def sum(x: Any) -> Any:  # noqa: A001  (Python's own cannot take a tensor of a r
 
     On Python's numbers, here and below: as if it were a tensor of one element.
     """
-    return _apply(ops.SUM, x)
+    return apply(ops.SUM, x)
 
 
 def dot(x: Any, y: Any) -> Any:
     """The sum of x * y over the elements of one tensor; products and sum are taken in float64."""
-    return _apply(ops.DOT, x, y)
+    return apply(ops.DOT, x, y)
 
 
 def size(x: Any) -> Any:
     """How many elements the tensor has."""
-    return _apply(ops.SIZE, x)
+    return apply(ops.SIZE, x)
 
 
 def mean(x: Any) -> Any:
@@ -146,7 +146,7 @@ def total(x: Any) -> Any:
     sqrt(total(dot(dw, dw))) is the norm of all gradients together. On arrays, the tensor at hand is
     the only one.
     """
-    return _apply(ops.TOTAL, x)
+    return apply(ops.TOTAL, x)
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -154,22 +154,22 @@ def matmul(x: Any, y: Any) -> Any:
 
     Only the engines that leave the work to the array library have it: "reference", "tensors".
     """
-    return _apply(ops.MATMUL, x, y)
+    return apply(ops.MATMUL, x, y)
 
 
 def transpose(x: Any) -> Any:
     """A matrix with its rows as columns."""
-    return _apply(ops.TRANSPOSE, x)
+    return apply(ops.TRANSPOSE, x)
 
 
 def rows(x: Any) -> Any:
     """How many rows a matrix has: one number for the tensor, known as soon as its shape is."""
-    return _apply(ops.ROWS, x)
+    return apply(ops.ROWS, x)
 
 
 def columns(x: Any) -> Any:
     """How many columns a matrix has."""
-    return _apply(ops.COLUMNS, x)
+    return apply(ops.COLUMNS, x)
 
 
 def positive(x: Any) -> Any:
@@ -185,7 +185,8 @@ def reciprocal(x: Any) -> Any:
 _NUMBERS = (int, float, bool)
 
 
-def _apply(op: Op, *operands: Any) -> Any:
+def apply(op: Op, *operands: Any) -> Any:
+    """The result of an operation on symbols, numbers or arrays."""
     if any(isinstance(operand, Symbol) for operand in operands):
         return record(op, *operands)
     # np.float64 is a float too, but a norm that is 0 may be divided by, as in every engine.

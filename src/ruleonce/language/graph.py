@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any  # the values of nodes are numbers, or arrays of any library
 
-from . import ops
+from . import bits, ops
 from .ops import Op
 
 Number = float | int | bool
@@ -21,12 +21,13 @@ class Node:
     """One value in a rule: a constant, an input, or an operation on earlier values.
 
     rate   how often the value changes: "step" is one number a step (hyperparameters, `t`, and what
-           is built from them alone), "tensor" is one number for each tensor (a norm), "element" is
-           one number for each element of a tensor. The split into host and device work is the act
-           of reading this field.
+           is built from them alone), "tensor" is one number for each tensor (a norm), "block" one
+           for each block of elements (a scale), "element" is one number for each element of a
+           tensor. The split into host and device work is the act of reading this field.
     level  how many times all elements have to be read before it is known: a norm is of level 1, the
            norm of what was divided by a norm of level 2
-    kind   "number" or "truth"
+    kind   "number", "truth" or "integer"
+    stage  how many times the elements of a block have to be gone through before it is known
     """
 
     op: Op | None = None  # None for a leaf
@@ -36,6 +37,7 @@ class Node:
     rate: str = "step"
     kind: str = "number"
     level: int = 0
+    stage: int = 0
 
     @property
     def is_constant(self) -> bool:
@@ -77,15 +79,15 @@ class Graph:
         self.in_place = False
         self._nodes: dict[tuple[object, ...], Node] = {}
 
-    def constant(self, value: Number) -> Node:
+    def constant(self, value: Number, kind: str = "number") -> Node:
         """The node of a number. -0.0, 0.0, 0 and False are four different constants."""
-        key = ("constant", type(value), repr(value))
-        kind = "truth" if isinstance(value, bool) else "number"
+        kind = "truth" if isinstance(value, bool) else kind
+        key = ("constant", type(value), repr(value), kind)
         return self._nodes.setdefault(key, Node(value=value, kind=kind))
 
-    def input(self, name: str, rate: str) -> Node:
+    def input(self, name: str, rate: str, kind: str = "number") -> Node:
         """The node of an argument of the rule."""
-        return self._nodes.setdefault(("input", name), Node(name=name, rate=rate))
+        return self._nodes.setdefault(("input", name), Node(name=name, rate=rate, kind=kind))
 
     def apply(self, op: Op, *args: Node) -> Node:
         """The node of `op` on earlier nodes: folded if they are all constant, shared if it exists.
@@ -94,20 +96,22 @@ class Graph:
         that meets a tensor is rounded to the tensor's precision first, so it is left in place.
         """
         if all(arg.is_constant for arg in args):
-            return self.constant(op.number(*(arg.value for arg in args)))
+            kind = "number" if op.gives == "truth" else op.gives
+            return self.constant(op.number(*(arg.value for arg in args)), kind)
         if same := _unchanged(op, args):
             return same
-        node = Node(op, args, rate=_rate(op, args), kind=op.gives, level=_level(op, args))
+        stage = max(arg.stage for arg in args) + (op.gives_one == "block")
+        node = Node(op, args, None, None, _rate(op, args), op.gives, _level(op, args), stage)
         return self._nodes.setdefault((op, *args), node)
 
 
-RATES = ("step", "tensor", "element")  # from the slowest on
+RATES = ("step", "tensor", "block", "element")  # from the slowest on
 
 
 def _rate(op: Op, args: tuple[Node, ...]) -> str:
     """That of the fastest operand, but for a reduction."""
     if op.gives_one:
-        return "tensor" if op.gives_one == "tensor" else "step"
+        return "step" if op.gives_one == "optimizer" else op.gives_one
     return max((arg.rate for arg in args), key=RATES.index)
 
 
@@ -162,6 +166,7 @@ def evaluate(
     xp: Any,
     rounded: Callable[[Any], Any],
     known: Mapping[Node, Any] | None = None,
+    block: int = 0,
 ) -> list[Any]:
     """The values of `outputs` on arrays, one operation after another.
 
@@ -170,6 +175,7 @@ def evaluate(
     rounded   one number as the tensors hold it: applied where it meets an element
 
     known     values that are there already, such as a total of several tensors
+    block     elements in a block, where there are blocks; the arrays have one dimension then
 
     The arrays are those of one tensor, and a `total` that is not known is of that one alone.
     """
@@ -180,11 +186,21 @@ def evaluate(
             continue
         if node.op is None:
             values[node] = inputs[node.name] if node.name is not None else node.value
-        elif node.rate == "element":
-            operands = (
+        elif node.rate in ("block", "element"):
+            operands = [
                 values[arg] if _is_ready(arg) else rounded(values[arg]) for arg in node.args
-            )
+            ]
+            if node.op.gives_one:
+                operands.append(block)
+            elif node.rate == "element" and any(arg.rate == "block" for arg in node.args):
+                length = _length(node.args, values)
+                operands = [
+                    bits.spread(xp, x, block, length) if arg.rate == "block" else x
+                    for x, arg in zip(operands, node.args, strict=True)
+                ]
             values[node] = node.op.array(xp, *operands)
+            if node.op in (bits.NUMBER, bits.FROM_BITS):
+                values[node] = values[node] * rounded(1.0)
         else:
             given = [values[arg] for arg in node.args]
             # A measured number may be Python's, as a size is; a step's may be one that JAX traces.
@@ -197,4 +213,11 @@ def evaluate(
 
 def _is_ready(node: Node) -> bool:
     """Whether its value is an array that has a precision, or is the truth about one."""
-    return node.rate == "element" or (node.is_measured and node.kind == "truth")
+    if node.rate in ("block", "element") or node.kind == "integer":
+        return True
+    return node.is_measured and node.kind == "truth"
+
+
+def _length(nodes: tuple[Node, ...], values: Mapping[Node, Any]) -> int:
+    """How many elements there are."""
+    return next(int(values[node].shape[0]) for node in nodes if node.rate == "element")

@@ -9,6 +9,7 @@ from ..errors import RuleError
 from .graph import Node
 from .ops import Op
 
+_CALLED = {"number": "number", "integer": "whole number", "truth": "condition"}
 _HERE = str(Path(__file__).parent)
 
 
@@ -46,6 +47,11 @@ def refuse_function(name: str, *, with_arguments: str = "") -> NoReturn:
 
 def refuse_kind(op: Op, node: Node, wanted: str) -> NoReturn:
     """Refuse a number where a condition is needed, or the other way round."""
+    if "integer" in (wanted, node.kind):
+        refuse(
+            f"`{node!r}` is a {_CALLED[node.kind]}, and {op.name} takes a {_CALLED[wanted]} there."
+            "\n  integer(x) rounds a number to a whole one, and number(i) makes it a number again."
+        )
     if wanted == "number":
         refuse(
             f"`{node!r}` is true or false, not a number, so {op.name} cannot take it.\n"

@@ -30,6 +30,7 @@ class Program:
     scalars      name of a scalar state -> its new value
     names        node -> what the author called it
     reports      sums that the last pass makes beside its writes, for whoever asks
+    block        how many elements a block has, where tensors are stored in blocks; 0 elsewhere
     """
 
     name: str
@@ -39,6 +40,7 @@ class Program:
     scalars: Mapping[str, Node]
     names: Mapping[Node, str]
     reports: tuple[Node, ...] = field(default=())
+    block: int = 0
 
     @cached_property
     def written(self) -> Mapping[str, Node]:
@@ -73,6 +75,14 @@ class Program:
     def read(self) -> tuple[str, ...]:
         """The tensors that are read."""
         return tuple(x for x in self.tensors if any(x in one.read for one in self.passes))
+
+    @cached_property
+    def block_tensors(self) -> frozenset[str]:
+        """Those that have one number for each block of elements."""
+        nodes = in_order((*self.outputs.values(), *self.reports))
+        return frozenset(
+            node.name for node in nodes if node.name is not None and node.rate == "block"
+        )
 
     @cached_property
     def host(self) -> tuple[Node, ...]:
@@ -150,7 +160,8 @@ class Program:
         return "\n".join(lines)
 
 
-_WHERE = {"step": "host  ", "element": "device"}
+_WHERE = {"step": "host  ", "block": "block ", "element": "device"}
+_DEVICE = ("block", "element")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +207,7 @@ class Pass:
         return tuple(
             node
             for node in in_order((*self.written.values(), *self.sums))
-            if node in used and node.rate != "element" and not node.is_constant
+            if node in used and node.rate not in _DEVICE and not node.is_constant
         )
 
     @cached_property
@@ -220,14 +231,16 @@ class Pass:
 
     @cached_property
     def _elements(self) -> tuple[Node, ...]:
-        """Every value that an element has of its own: of its tensors, and what is made of them."""
+        """Every value that an element or a block has of its own: of its tensors, and what is made
+        of them.
+        """
         found: set[Node] = set()
-        open_ = [node for node in self._roots if node.rate == "element"]
+        open_ = [node for node in self._roots if node.rate in _DEVICE]
         while open_:
             node = open_.pop()
             if node not in found:
                 found.add(node)
-                open_ += [arg for arg in node.args if arg.rate == "element"]
+                open_ += [arg for arg in node.args if arg.rate in _DEVICE]
         return tuple(self._in_order(found))
 
     def _in_order(self, found: set[Node]) -> Iterator[Node]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn  # whatever a user's line puts beside a traced 
 
 import numpy as np
 
-from . import ops
+from . import bits, ops
 from .graph import Graph, Node, Number
 from .mistakes import functions_of_the_language, refuse, refuse_function, refuse_kind
 from .ops import Op
@@ -103,6 +103,9 @@ class Symbol:
     __pow__, __rpow__ = _both(ops.POWER)
     __and__, __rand__ = _both(ops.AND)
     __or__, __ror__ = _both(ops.OR)
+    __xor__, __rxor__ = _both(bits.IXOR)
+    __lshift__, __rlshift__ = _both(bits.SHL)
+    __rshift__, __rrshift__ = _both(bits.SHR)
 
     __lt__, __gt__ = _binary(ops.LT), _binary(ops.GT)
     __le__, __ge__ = _binary(ops.LE), _binary(ops.GE)
@@ -212,7 +215,11 @@ class Symbol:
 def record(op: Op, *operands: object) -> Symbol:
     """The traced result of `op`; at least one operand is a Symbol."""
     graph = next(operand.graph for operand in operands if isinstance(operand, Symbol))
-    nodes = [_node(graph, operand, op) for operand in operands]
+    if any(isinstance(operand, Symbol) and operand.node.kind == "integer" for operand in operands):
+        op = bits.OF_INTEGERS.get(op, op)
+    nodes = [
+        _node(graph, operand, op, kind) for operand, kind in zip(operands, op.takes, strict=True)
+    ]
     for node, kind in zip(nodes, op.takes, strict=True):
         if node.kind != kind:
             refuse_kind(op, node, kind)
@@ -267,11 +274,13 @@ def _known_power(graph: Graph, base: Node, exponent: Node) -> Node:
     return graph.apply(ops.POWER, base, exponent)
 
 
-def _node(graph: Graph, operand: object, op: Op) -> Node:
+def _node(graph: Graph, operand: object, op: Op, kind: str) -> Node:
     if isinstance(operand, Symbol):
         if operand.graph is not graph:
             refuse(f"`{operand.node!r}` was kept from another run of a rule; use the arguments.")
         return operand.node
+    if kind == "integer" and isinstance(operand, int):
+        return graph.constant(operand, kind)
     return graph.constant(as_number(operand, f"in `{op.name}`"))
 
 

@@ -1,0 +1,133 @@
+"""Eight bits an element, and a scale for each block of elements.
+
+A scale is worth one level. It is at least 1e-37, so that it never underflows and its reciprocal is
+finite; in a block of zeros it is 0. A block that holds inf or nan is nan as a whole.
+"""
+
+from functools import cache
+from typing import Any  # symbols
+
+from ..language.functions import abs, maximum, minimum, sign, sqrt, where  # noqa: A004
+from .floating import FLOAT32, INT8, UINT8
+from .functions import bits, block_max, from_bits, integer, number
+from .storage import Part, Storage, per_block
+
+BLOCK = 128  # elements; a scale of 4 bytes for each adds a 32nd of a byte an element
+
+_SMALLEST = 1e-37
+
+
+def _scale(largest: Any, levels: float) -> Any:
+    return where(largest == 0, 0.0, maximum(largest / levels, _SMALLEST))
+
+
+def _in_levels(x: Any, scale: Any) -> Any:
+    return x * where(scale == 0, 0.0, 1.0 / scale)
+
+
+def _parts(codes: Any) -> dict[str, Part]:
+    return {"codes": Part(codes), "scale": per_block(FLOAT32)}
+
+
+@cache
+def int8(block: int = BLOCK) -> Storage:
+    """Numbers of either sign in 8 bits, finer towards 0.
+
+    A level y stands for (127 y + y**2) / (2 * 127**2) of the largest number in the block: near 0
+    the levels are half as far apart as 127 equal ones, so about as close as the 255 of uint8_sqrt:
+    a small velocity vanishes where its history does.
+    """
+
+    def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
+        y = number(codes)
+        return (y * 127.0 + y * abs(y)) * scale
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        scale = _scale(block_max(x), 2 * 127.0**2)
+        y = sqrt(abs(_in_levels(x, scale)) + 63.5**2) - 63.5
+        return integer(minimum(y, 127.0) * sign(x)), scale
+
+    return Storage("int8", decode, encode, _parts(INT8), block)
+
+
+@cache
+def int8_linear(block: int = BLOCK) -> Storage:
+    """Numbers of either sign in 255 levels that are equally far apart."""
+
+    def decode(codes, scale):  # type: ignore[no-untyped-def]
+        return number(codes) * scale
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        scale = _scale(block_max(x), 127.0)
+        return integer(_in_levels(x, scale)), scale
+
+    return Storage("int8_linear", decode, encode, _parts(INT8), block)
+
+
+@cache
+def uint8_sqrt(block: int = BLOCK) -> Storage:
+    """Numbers that are never negative, such as squares, by their roots in 255 equal levels.
+
+    Roots have half the range of squares, and what is above 0 has at least level 1: a divisor does
+    not become 0.
+    """
+
+    def decode(codes, scale):  # type: ignore[no-untyped-def]
+        root = number(codes) * scale
+        return root * root
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        root = sqrt(x)
+        scale = _scale(block_max(root), 255.0)
+        least = where(root > 0, 1.0, 0.0)
+        return integer(minimum(maximum(_in_levels(root, scale), least), 255.0)), scale
+
+    return Storage("uint8_sqrt", decode, encode, _parts(UINT8), block)
+
+
+@cache
+def uint8_linear(block: int = BLOCK) -> Storage:
+    """Numbers that are never negative, in 255 equal levels; above 0 at least level 1."""
+
+    def decode(codes, scale):  # type: ignore[no-untyped-def]
+        return number(codes) * scale
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        scale = _scale(block_max(x), 255.0)
+        least = where(x > 0, 1.0, 0.0)
+        return integer(minimum(maximum(_in_levels(x, scale), least), 255.0)), scale
+
+    return Storage("uint8_linear", decode, encode, _parts(UINT8), block)
+
+
+def _float8(name: str, mantissa: int, bias: int, largest: float, block: int) -> Storage:
+    """Eight bits: sign, exponent, mantissa. In a float32 with its exponent shifted by as much as
+    the biases differ, they are the upper bits; so are the numbers below the least exponent.
+    """
+    cut = 23 - mantissa
+    shift = 2.0 ** (127 - bias)
+
+    def decode(codes, scale):  # type: ignore[no-untyped-def]
+        size = from_bits((codes & 0x7F) << cut) * shift
+        return where(number(codes) < 0, -size, size) * scale
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        scale = _scale(block_max(x), largest)
+        pattern = bits(abs(_in_levels(x, scale)) * (1 / shift))
+        half = (1 << (cut - 1)) - 1
+        upper = (pattern + (((pattern >> cut) & 1) + half)) >> cut
+        return upper | ((bits(x) >> 24) & 0x80), scale
+
+    return Storage(name, decode, encode, _parts(INT8), block)
+
+
+@cache
+def float8_e4m3(block: int = BLOCK) -> Storage:
+    """Four bits of exponent, three of mantissa, scaled so that the largest number is 448."""
+    return _float8("float8_e4m3", 3, 7, 448.0, block)
+
+
+@cache
+def float8_e5m2(block: int = BLOCK) -> Storage:
+    """Five bits of exponent, two of mantissa, scaled so that the largest number is 57344."""
+    return _float8("float8_e5m2", 2, 15, 57344.0, block)

@@ -1,0 +1,85 @@
+"""A program over what lies in memory: its tensors are replaced by the parts that keep them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from ..errors import FormatError
+from ..language.graph import Graph, Node, in_order
+from ..language.program import Program
+from .storage import Storage
+
+
+def stored_program(program: Program, storages: Mapping[str, Storage]) -> Program:
+    """The program over the parts of tensors; made once for each program and each choice."""
+    return _stored_program(program, tuple(storages.items()))
+
+
+@lru_cache(maxsize=256)
+def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -> Program:
+    """The program that decodes what it reads and encodes what it writes.
+
+    storages   tensor name -> how it is kept; one that is not named is kept as one number an element
+
+    The weights come first and the gradient second, as everywhere; a tensor's further parts stand
+    behind its first. A tensor that the rule leaves as it is, is not written.
+
+    Raises FormatError if two tensors are kept in blocks of different sizes.
+    """
+    storages = dict(chosen)
+    block = _block_of(program, storages)
+    graph = Graph()
+    new: dict[Node, Node] = {}
+    parts: dict[str, list[Node]] = {}
+    for name, storage in storages.items():
+        parts[name] = storage.inputs(graph, name)
+    roots = (*program.outputs.values(), *program.scalars.values(), *program.reports)
+    for node in in_order(roots):
+        if node.name in storages:
+            new[node] = storages[node.name].decoded(graph, parts[node.name])
+        elif node.name is not None:
+            new[node] = graph.input(node.name, node.rate, node.kind)
+        elif node.op is None:
+            assert node.value is not None  # noqa: S101
+            new[node] = graph.constant(node.value, node.kind)
+        else:
+            new[node] = graph.apply(node.op, *(new[arg] for arg in node.args))
+    outputs: dict[str, Node] = {}
+    for name, node in program.outputs.items():
+        if name not in storages:
+            outputs[name] = new[node]
+        elif name in program.written:
+            encoded = storages[name].encoded(graph, new[node])
+            outputs |= zip(storages[name].names(name), encoded, strict=True)
+        else:
+            outputs |= zip(storages[name].names(name), parts[name], strict=True)
+    return replace(
+        program,
+        tensors=stored_tensors(program, storages),
+        outputs=outputs,
+        scalars={name: new[node] for name, node in program.scalars.items()},
+        names={new[node]: name for node, name in program.names.items() if node in new},
+        reports=tuple(new[node] for node in program.reports),
+        block=block,
+    )
+
+
+def stored_tensors(program: Program, storages: Mapping[str, Storage]) -> tuple[str, ...]:
+    """The names of the parts of all tensors, in the order of the program."""
+    weights, gradient, *state = program.tensors
+    first, *more = storages[weights].names(weights) if weights in storages else (weights,)
+    names = [first, gradient, *more]
+    for name in state:
+        names += storages[name].names(name) if name in storages else (name,)
+    return tuple(names)
+
+
+def _block_of(program: Program, storages: Mapping[str, Storage]) -> int:
+    sizes = {name: storage.block for name, storage in storages.items() if storage.block}
+    if len(set(sizes.values())) > 1:
+        kept = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise FormatError(
+            f"{program.name}: the tensors of one rule share their blocks, and these have blocks "
+            f"of {kept} elements. Give all the same size: int8(block=64), uint8_sqrt(block=64)."
+        )
+    return next(iter(sizes.values()), 0)

@@ -1,0 +1,106 @@
+"""What storage needs beside arithmetic: whole numbers, the bits of numbers, blocks of elements.
+
+A whole number has 32 bits, and wraps around. The bits of a number are those of a float32, whatever
+precision is computed in. A block is a run of elements of a tensor, from its first one on; its last
+block may be short. Formats are written with these; rules are not.
+"""
+
+from collections.abc import Callable
+from typing import Any  # a meaning takes numbers, or arrays of any library
+
+import numpy as np
+
+from . import ops
+from .ops import Meaning, Op
+
+_WORDS = ("integer", "integer")
+
+
+def _on_words(function: Callable[[Any, Any], Any]) -> tuple[Meaning, Meaning]:
+    """Wrapping arithmetic: on Python's own numbers, and on arrays of 32-bit integers."""
+
+    def number(x: int, y: int) -> int:
+        with np.errstate(over="ignore"):
+            return int(function(np.int32(x), np.int32(y)))
+
+    return number, lambda _, x, y: function(x, y)
+
+
+def _view(xp: Any, x: Any, dtype: str) -> Any:
+    """The same bits, of another type."""
+    if xp.__name__ == "jax.numpy":
+        import jax
+
+        return jax.lax.bitcast_convert_type(x, dtype)
+    return x.view(getattr(xp, dtype))
+
+
+def _cast(xp: Any, x: Any, dtype: str) -> Any:
+    return x.to(getattr(xp, dtype)) if xp.__name__ == "torch" else x.astype(dtype)
+
+
+def _shift_right(_: Any, x: Any, by: Any) -> Any:
+    # `>>` of a signed number brings copies of its sign; these are cut off.
+    return (x >> by) & (0x7FFFFFFF >> (by - 1) if by else -1)
+
+
+def _integer(xp: Any, x: Any) -> Any:
+    whole = xp.round(x)
+    return _cast(xp, xp.where(whole == whole, whole, 0.0), "int32")  # noqa: PLR0124  (not for nan)
+
+
+def _bits(xp: Any, x: Any) -> Any:
+    return _view(xp, _cast(xp, x, "float32"), "int32")
+
+
+def block_max(xp: Any, x: Any, block: int) -> Any:
+    """The largest magnitude in each block of a tensor of one dimension; nan if one is there."""
+    count = -(-x.shape[0] // block)
+    missing = count * block - x.shape[0]
+    padded = abs(x)
+    if missing:
+        padded = xp.concatenate([padded, xp.zeros_like(padded[:1]).repeat(missing)])
+    return xp.amax(padded.reshape(count, block), 1)
+
+
+def spread(xp: Any, values: Any, block: int, length: int) -> Any:
+    """One number of each block, for each of its elements."""
+    return values[xp.arange(length) // block]
+
+
+def _single(function: Callable[[Any, Any], Any]) -> tuple[Meaning, Meaning]:
+    """On Python's numbers, as on an array of one."""
+    return lambda x: function(np, np.array([x]))[0].item(), function
+
+
+IADD = Op("iadd", *_on_words(lambda x, y: x + y), "({} + {})", _WORDS, "integer")
+ISUB = Op("isub", *_on_words(lambda x, y: x - y), "({} - {})", _WORDS, "integer")
+IMUL = Op("imul", *_on_words(lambda x, y: x * y), "({} * {})", _WORDS, "integer")
+IAND = Op("iand", *_on_words(lambda x, y: x & y), "({} & {})", _WORDS, "integer")
+IOR = Op("ior", *_on_words(lambda x, y: x | y), "({} | {})", _WORDS, "integer")
+IXOR = Op("ixor", *_on_words(lambda x, y: x ^ y), "({} ^ {})", _WORDS, "integer")
+SHL = Op("shl", *_on_words(lambda x, y: x << y), "({} << {})", _WORDS, "integer")
+SHR = Op("shr", lambda x, y: (x & 0xFFFFFFFF) >> y, _shift_right, "({} >> {})", _WORDS, "integer")
+CHOOSE = Op(
+    "choose", ops.WHERE.number, ops.WHERE.array, "where({}, {}, {})", ("truth", *_WORDS), "integer"
+)
+BITS = Op("bits", *_single(_bits), "bits({})", ("number",), "integer")
+FROM_BITS = Op(
+    "from_bits", *_single(lambda xp, x: _view(xp, x, "float32")), "from_bits({})", ("integer",)
+)
+ROUND = Op("round", *_single(lambda xp, x: xp.round(x)), "round({})", ("number",))
+INTEGER = Op("integer", *_single(_integer), "integer({})", ("number",), "integer")
+NUMBER = Op("number", float, lambda xp, x: _cast(xp, x, "float32"), "number({})", ("integer",))
+BLOCK_MAX = Op("block_max", abs, block_max, "block_max({})", ("number",), gives_one="block")
+
+OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}
+
+# What Python's operators mean between whole numbers.
+OF_INTEGERS: dict[Op, Op] = {
+    ops.ADD: IADD,
+    ops.SUB: ISUB,
+    ops.MUL: IMUL,
+    ops.AND: IAND,
+    ops.OR: IOR,
+    ops.WHERE: CHOOSE,
+}
