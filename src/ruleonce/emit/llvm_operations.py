@@ -71,7 +71,10 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.ROUND: "{r} = call {T} @llvm.roundeven.{I}({T} {0})",
     bits.INTEGER: """\
 {r}.nearest = call {T} @llvm.roundeven.{I}({T} {0})
-{r} = call {W} @llvm.fptosi.sat.{IW}.{I}({T} {r}.nearest)""",
+{r}.is.some = fcmp ord {T} {r}.nearest, {zero}
+{r}.some = select {B} {r}.is.some, {T} {r}.nearest, {T} {zero}
+{r}.cast = fptosi {T} {r}.some to {W}
+{r} = freeze {W} {r}.cast""",
     bits.NUMBER: "{r} = sitofp {W} {0} to {T}",
 }
 _IN_SINGLE: Mapping[Op, str] = {
@@ -116,7 +119,6 @@ def operation(
             r=result,
             W=lanes.of("i32"),
             S=lanes.of("float"),
-            IW=lanes.suffix("i", 32),
             T=lanes.of(number),
             B=lanes.of("i1"),
             I=lanes.suffix("f", 8 * computed.itemsize),
@@ -140,10 +142,8 @@ def number_type(node: Node, computed: Format) -> str:
 
 def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
     """What operations on bits call."""
-    number, whole = lanes.of(FLOATS[computed]), lanes.of("i32")
-    suffix = lanes.suffix("f", 8 * computed.itemsize)
+    number, suffix = lanes.of(FLOATS[computed]), lanes.suffix("f", 8 * computed.itemsize)
     yield f"declare {number} @llvm.roundeven.{suffix}({number})"
-    yield f"declare {whole} @llvm.fptosi.sat.{lanes.suffix('i', 32)}.{suffix}({number})"
 
 
 def _constant(node: Node, computed: Format, lanes: Lanes) -> str:

@@ -27,7 +27,8 @@ def bfloat16_8() -> Storage:
         upper = (whole + 0x80) >> 8
         return from_bits(upper << 16), whole - (upper << 8)
 
-    return Storage("bfloat16+8", decode, encode, {"weights": Part(BFLOAT16), "error": Part(INT8)})
+    parts = {"weights": Part(BFLOAT16), "error": Part(INT8)}
+    return Storage("bfloat16+8", decode, encode, parts, made_by=(bfloat16_8,))
 
 
 @cache
@@ -45,4 +46,5 @@ def bfloat16_16() -> Storage:
         upper = ((pattern + 0x8000) >> 16) << 16
         return from_bits(upper), pattern - upper
 
-    return Storage("bfloat16+16", decode, encode, {"weights": Part(BFLOAT16), "error": Part(INT16)})
+    parts = {"weights": Part(BFLOAT16), "error": Part(INT16)}
+    return Storage("bfloat16+16", decode, encode, parts, made_by=(bfloat16_16,))

@@ -48,6 +48,7 @@ class Storage:
     encode   the number -> the parts, in the order of `parts`
     parts    name -> part; the first has an element for each of the tensor
     block    elements in a block, a power of two; 0 where no part has one number for a block
+    made_by  the function that makes it, and its arguments, so that it can be pickled
 
     Raises FormatError if decode does not take the parts, or a block is needed and not given.
     """
@@ -57,6 +58,7 @@ class Storage:
     encode: Callable[[Any], Any]
     parts: Mapping[str, Part]
     block: int = 0
+    made_by: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         taken = tuple(signature(self.decode).parameters)
@@ -78,6 +80,18 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"<format {self.name}>"
+
+    def __deepcopy__(self, _: object) -> "Storage":
+        return self  # nothing in it changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.made_by:
+            raise FormatError(
+                f"the format {self.name} cannot be pickled: its functions have no names of their "
+                "own.\n  Make it in a function, and say so: Storage(..., made_by=(function,))."
+            )
+        function, *arguments = self.made_by
+        return function, tuple(arguments)
 
     def names(self, tensor: str) -> tuple[str, ...]:
         """What the parts of a tensor are called: the first by its own name."""

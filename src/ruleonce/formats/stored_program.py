@@ -1,6 +1,6 @@
 """A program over what lies in memory: its tensors are replaced by the parts that keep them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -55,7 +55,7 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
     return replace(
         program,
-        tensors=stored_tensors(program, storages),
+        tensors=stored_tensors(program.tensors, storages),
         outputs=outputs,
         scalars={name: new[node] for name, node in program.scalars.items()},
         names={new[node]: name for node, name in program.names.items() if node in new},
@@ -64,9 +64,9 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
     )
 
 
-def stored_tensors(program: Program, storages: Mapping[str, Storage]) -> tuple[str, ...]:
-    """The names of the parts of all tensors, in the order of the program."""
-    weights, gradient, *state = program.tensors
+def stored_tensors(tensors: Sequence[str], storages: Mapping[str, Storage]) -> tuple[str, ...]:
+    """The names of the parts of all tensors, weights and gradient first."""
+    weights, gradient, *state = tensors
     first, *more = storages[weights].names(weights) if weights in storages else (weights,)
     names = [first, gradient, *more]
     for name in state:

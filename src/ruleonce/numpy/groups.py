@@ -3,14 +3,9 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from fnmatch import fnmatchcase
 
-import numpy as np
-
-from ..engines.memory import order_of
 from ..errors import HyperparameterError, StructureError
-from ..formats import format_of
 from ..language.hyperparameters import Schedule, Value, check_names, checked_number
 from ..language.schema import Schema
-from .gradients import Array
 
 
 class Hyperparameters(MutableMapping[str, Value]):
@@ -140,14 +135,6 @@ class Group:
             return start
         value = self.values()[start]
         return self._scheduled(start, value, 1) if callable(value) else value
-
-    def new_state(self, weights: Array, dtype: object) -> tuple[Array, ...]:
-        """The state tensors of a parameter, at their start; of the weights' dtype if it is None."""
-        form = format_of(weights.dtype if dtype is None else dtype, "state_dtype")
-        return tuple(
-            np.full(weights.shape, self.start(name), form.dtype, order_of(weights))
-            for name in self._schema.state
-        )
 
     def _scheduled(self, name: str, schedule: Schedule, t: int) -> float:
         schema = self._schema

@@ -1,17 +1,15 @@
 """Sort the parameters of an optimizer into launches: one for each set of formats and switches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any  # dtypes
-
-import numpy as np
 
 from ..engines import Engine, Launch, Work
 from ..engines.memory import Regions
-from ..formats import Format, format_of
+from ..formats import format_of
 from ..language.rule import Rule
 from .gradients import Array, Expected
 from .groups import Group
+from .storing import Layout
 
 # With the places of its parameters; None stands for all of them.
 Launches = list[tuple[Launch, list[int] | None]]
@@ -22,7 +20,8 @@ class Parameters:
     """What an optimizer works on.
 
     weights   one array a parameter
-    states    for each parameter, its state tensors
+    states    for each parameter, its state tensors or their parts, as `layouts` says
+    layouts   for each parameter, what lies in memory
     groups    the groups of parameters
     group_of  for each parameter, the place of its group
     reports   whether steps are to be reported on
@@ -31,6 +30,7 @@ class Parameters:
     rule: Rule
     weights: Sequence[Array]
     states: Sequence[tuple[Array, ...]]
+    layouts: Sequence[Layout]
     groups: Sequence[Group]
     group_of: Sequence[int]
     reports: bool = False
@@ -43,9 +43,12 @@ class Parameters:
         """
         places: dict[tuple[object, ...], list[int]] = {}
         for place, (_, gradient) in enumerate(expected):
-            formats = tuple(self._formats(place, gradient))
+            layout = self.layouts[place]
+            form = format_of(gradient, "the gradient")
+            formats = layout.forms(self.weights[place], form, self.states[place])
             switches = self.groups[self.group_of[place]].switches
-            places.setdefault((formats, *switches.items()), []).append(place)
+            key = (*formats.items(), *layout.storages.items(), *switches.items())
+            places.setdefault(key, []).append(place)
         regions = Regions([*self.weights, *(x for states in self.states for x in states)])
         return [
             (self._launch(engine, mine, expected, regions), None if len(places) == 1 else mine)
@@ -55,20 +58,16 @@ class Parameters:
     def _launch(
         self, engine: Engine, places: list[int], expected: Expected, regions: Regions
     ) -> Launch:
-        formats = self._formats(places[0], expected[places[0]][1])
+        first = places[0]
+        form = format_of(expected[first][1], "the gradient")
         work = Work(
             rule=self.rule,
-            switches=self.groups[self.group_of[places[0]]].switches,
-            formats=dict(zip(self.rule.schema.tensors, formats, strict=True)),
+            switches=self.groups[self.group_of[first]].switches,
+            formats=self.layouts[first].forms(self.weights[first], form, self.states[first]),
             tensors=[(self.weights[place], *self.states[place]) for place in places],
             groups=[self.group_of[place] for place in places],
             regions=regions,
             reports=self.reports,
+            storages=self.layouts[first].storages,
         )
         return engine.launch(work)
-
-    def _formats(self, place: int, gradient: np.dtype[Any]) -> Iterator[Format]:
-        """The formats of the weights, the gradient and the state of a parameter."""
-        weights, *states = (self.weights[place], *self.states[place])
-        for dtype in (weights.dtype, gradient, *(x.dtype for x in states)):
-            yield format_of(dtype, "the parameter")

@@ -13,18 +13,20 @@ from ..engines.measuring import measure_together
 from ..engines.memory import order_of
 from ..errors import RuleError
 from ..formats import format_of
+from ..formats.choice import Choice, Formats
 from ..language.hyperparameters import Value, check_names
 from ..language.rule import Rule
 from . import finite
 from .gradients import Array, Expected, check_parameters, look
 from .groups import Hyperparameters, groups_of, overrides_of
+from .kept import Kept
 from .launches import Launches, Parameters
 from .report import Report, reported
-from .saved import Saved
+from .storing import layouts_of
 from .structure import Structure, Tree
 
 
-class Optimizer(Saved):
+class Optimizer(Kept):
     """Update parameters in place by a rule.
 
     rule             a function decorated with @rule
@@ -36,6 +38,10 @@ class Optimizer(Saved):
                      Where several match, all apply, and the last wins.
     engine           "auto" (the fastest that is installed), "cpu" or "reference"
     state_dtype      the dtype of the state; that of the weights if it is not given
+    formats          how tensors are stored in fewer bytes: "8bit"; or tensor name -> format, such
+                     as {"m": "int8", "v": "uint8_sqrt", "w": "bfloat16+8"}; or a
+                     ruleonce.formats.Choice, which says for which parameters too. State that is not
+                     named is then float32 for weights of 16 bits.
     on_nonfinite     what a step does when a gradient is infinite or nan: "allow" goes on with it,
                      "raise" raises NonFiniteGradientError, "skip" changes nothing, not even t. The
                      last two read all gradients once more.
@@ -45,6 +51,8 @@ class Optimizer(Saved):
     t                how many steps were taken
     hyperparameters  readable, and settable between steps
     state            state name -> arrays, nested as the parameters are
+    stored           what lies in memory, and `nbytes` how much of it; `masters` are the weights
+                     with their error bits
 
     Raises, before anything is written, RuleError, UnknownNameError, HyperparameterError,
     TensorError and its kinds, EngineError: see ruleonce.errors.
@@ -58,6 +66,7 @@ class Optimizer(Saved):
         groups: Mapping[str, Mapping[str, Value]] | None = None,
         engine: str = "auto",
         state_dtype: object = None,
+        formats: Formats | Choice | None = None,
         on_nonfinite: str = "allow",
         **hyperparameters: Value,
     ) -> None:
@@ -81,9 +90,15 @@ class Optimizer(Saved):
             schema, self._hyperparameters, self._overrides, self.names
         )
         self._engine = self._loaded()
+        switches = [self._groups[group].switches for group in self._group_of]
+        self._layouts = layouts_of(
+            rule, self._weights, self.names, switches, formats, state_dtype
+        )
         self._states = [
-            self._groups[group].new_state(weights, state_dtype)
-            for weights, group in zip(self._weights, self._group_of, strict=True)
+            layout.new(weights, self._groups[group].start)
+            for weights, group, layout in zip(
+                self._weights, self._group_of, self._layouts, strict=True
+            )
         ]
         self._get_ready()
 
@@ -164,25 +179,6 @@ class Optimizer(Saved):
             self._finish(launches, t)
             raise
         return reported(t, self.names, launches) if report else None
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """State name -> arrays nested as the parameters are (the optimizer's own, not copies), or
-        one number for scalar state (a list of numbers, one a group, if there are groups).
-        """
-        found: dict[str, Any] = {
-            name: self._structure.unflatten(iter([states[place] for states in self._states]))
-            for place, name in enumerate(self.rule.state)
-        }
-        for place, name in enumerate(self.rule.scalars):
-            numbers = [group.scalars[place] for group in self._groups]
-            found[name] = numbers[0] if len(numbers) == 1 else numbers
-        return found
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of the state, in bytes."""
-        return sum(state.nbytes for states in self._states for state in states)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """An optimizer of copies of the parameters, with the same rule."""
@@ -287,7 +283,13 @@ class Optimizer(Saved):
 
     def _new_launches(self) -> Launches:
         known = Parameters(
-            self.rule, self._weights, self._states, self._groups, self._group_of, self._reports
+            self.rule,
+            self._weights,
+            self._states,
+            self._layouts,
+            self._groups,
+            self._group_of,
+            self._reports,
         )
         launches = known.launches(self._engine, self._expected)
         # In this order: Ctrl-C in between leaves launches with their passes, or none.

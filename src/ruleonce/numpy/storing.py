@@ -1,0 +1,162 @@
+"""The memory of a parameter's state: one array a state, or the parts that it is stored in."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..engines.memory import order_of
+from ..errors import FormatError, TensorTypeError
+from ..formats import Format, Storage, format_of, stored_tensors
+from ..formats.choice import Choice, Formats
+from ..language.rule import Rule
+from .gradients import Array
+
+_WIDE = ("float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """What lies in memory for one parameter.
+
+    tensors   the rule's: weights, gradient, state
+    storages  tensor name -> how it is stored in parts
+    dtypes    state name -> the dtype of one that is not
+    """
+
+    tensors: tuple[str, ...]
+    storages: Mapping[str, Storage]
+    dtypes: Mapping[str, np.dtype[np.generic]]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The names of the arrays beside the weights and the gradient, in order."""
+        weights, gradient = self.tensors[:2]
+        names = stored_tensors(self.tensors, self.storages)
+        return tuple(name for name in names if name not in {weights, gradient})
+
+    def new(self, weights: Array, start: Callable[[str], float]) -> tuple[Array, ...]:
+        """Those arrays, at their start; `start` says where a state starts."""
+        found: dict[str, Array] = {}
+        name, _, *states = self.tensors
+        if name in self.storages:
+            found |= self._parts(name, _wide(weights))
+        order = order_of(weights)
+        for state in states:
+            if state in self.storages:
+                full = np.full(weights.shape, start(state), _wide_dtype(weights), order)
+                found |= self._parts(state, full)
+            else:
+                found[state] = np.full(weights.shape, start(state), self.dtypes[state], order)
+        return tuple(found[name] for name in self.arrays)
+
+    def forms(self, weights: Array, gradient: Format, arrays: Sequence[Array]) -> dict[str, Format]:
+        """The format of each array of a step, by its name, in the order of the program."""
+        known = {name: form for x, s in self.storages.items() for name, form in s.forms(x).items()}
+        of_state = dict(zip(self.arrays, arrays, strict=True))
+        name, dw = self.tensors[:2]
+        return {
+            each: gradient if each == dw else known.get(each)
+            or format_of((weights if each == name else of_state[each]).dtype, "the parameter")
+            for each in stored_tensors(self.tensors, self.storages)
+        }  # fmt: skip
+
+    def decoded(self, tensor: str, weights: Array, arrays: Sequence[Array]) -> Array:
+        """The values of a tensor: the array itself, or a new one of what its parts hold."""
+        found = {self.tensors[0]: weights, **dict(zip(self.arrays, arrays, strict=True))}
+        if tensor not in self.storages:
+            return found[tensor]
+        storage = self.storages[tensor]
+        parts = [found[name] for name in storage.names(tensor)]
+        computed = np.float64 if weights.dtype == np.float64 else np.float32
+        return storage.from_parts(parts, computed)
+
+    def encode(
+        self, tensor: str, values: Array, weights: Array, arrays: Sequence[Array]
+    ) -> Iterator[tuple[Array, Array]]:
+        """What is to be written where, so that a tensor has these values."""
+        found = {self.tensors[0]: weights, **dict(zip(self.arrays, arrays, strict=True))}
+        if tensor not in self.storages:
+            yield found[tensor], values
+            return
+        like = np.empty_like(found[tensor], dtype=_wide_dtype(values))
+        like[...] = values
+        for name, part in self._parts(tensor, like).items():
+            yield found[name], part
+
+    def _parts(self, tensor: str, values: Array) -> dict[str, Array]:
+        storage = self.storages[tensor]
+        return dict(zip(storage.names(tensor), storage.to_parts(values), strict=True))
+
+
+def layouts_of(
+    rule: Rule,
+    weights: Sequence[Array],
+    names: Sequence[str],
+    switches: Sequence[Mapping[str, bool]],
+    formats: Formats | Choice | None,
+    state_dtype: object,
+) -> list[Layout]:
+    """The layout of each parameter.
+
+    switches  for each parameter, those of its group
+
+    Raises FormatError, UnknownNameError or TensorTypeError for formats that cannot be.
+    """
+    choice = Choice(formats) if formats is not None and not isinstance(formats, Choice) else formats
+    found = [
+        _layout(rule, array, name, chosen, choice, state_dtype)
+        for array, name, chosen in zip(weights, names, switches, strict=True)
+    ]
+    own = choice.formats if choice is not None and not isinstance(choice.formats, str) else {}
+    if (w := rule.schema.weights) in own and found and not any(w in x.storages for x in found):
+        dtypes = sorted({str(array.dtype) for array in weights})
+        raise TensorTypeError(
+            f"{w} is to be stored as {own[w]}, and no parameter has the dtype of its first part; "
+            f"they have {', '.join(dtypes)}.\n  Convert them: w.astype(ml_dtypes.bfloat16)."
+        )
+    return found
+
+
+def _layout(
+    rule: Rule,
+    weights: Array,
+    name: str,
+    switches: Mapping[str, bool],
+    choice: Choice | None,
+    state_dtype: object,
+) -> Layout:
+    schema = rule.schema
+    chosen = choice.of(rule, switches) if choice is not None else {}
+    is_full = choice is not None and choice.is_full(name, weights.size)
+    storages: dict[str, Storage] = {}
+    default = weights.dtype
+    if choice is not None and default.name not in _WIDE:
+        default = np.dtype(np.float32)  # a state of 16 bits does not take up small changes
+    if state_dtype is not None:
+        default = format_of(state_dtype, "state_dtype").dtype
+    dtypes = dict.fromkeys(schema.state, default)
+    for tensor, form in chosen.items():
+        if isinstance(form, Format):
+            if tensor == schema.weights and format_of(weights.dtype, name) is not form:
+                raise FormatError(
+                    f"{tensor} is to be stored as {form.name}, and {name or 'the parameter'} is "
+                    f"{weights.dtype}: the arrays are updated in place, so give them that dtype."
+                )
+            if tensor != schema.weights:
+                dtypes[tensor] = form.dtype
+        elif tensor == schema.weights:
+            first = next(iter(form.parts.values()))
+            if first.form is format_of(weights.dtype, name):
+                storages[tensor] = form
+        elif not (is_full and form.block):
+            storages[tensor] = form
+    return Layout(schema.tensors, storages, dtypes)
+
+
+def _wide(values: Array) -> Array:
+    return values.astype(_wide_dtype(values), order="K")
+
+
+def _wide_dtype(values: Array) -> np.dtype[np.generic]:
+    return np.dtype(np.float64 if values.dtype == np.float64 else np.float32)
