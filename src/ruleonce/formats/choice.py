@@ -84,8 +84,8 @@ def eight_bits(rule: Rule, switches: Mapping[str, bool]) -> dict[str, Storage]:
     """The state tensors of a rule that can be stored in 8 bits, and how.
 
     A state that does not forget (a sum that only grows, a maximum, a copy of the weights, what does
-    not start at 0) is not among them. What is never negative is stored by its root; what is not and yet something is
-    divided by it, is left alone: it must not become 0.
+    not start at 0) is not among them. What is never negative is stored by its root; what may be
+    negative and yet something is divided by it, is left alone: it must not become 0.
     """
     program = rule.program(**switches)
     found: dict[str, Storage] = {}

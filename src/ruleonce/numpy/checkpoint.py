@@ -9,22 +9,22 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any  # arrays of any dtype; JSON
 
 import numpy as np
 
-from ..errors import CheckpointError, HyperparameterError, MissingLibraryError
-from ..formats import FORMATS, format_of
+from ..errors import CheckpointError, FormatError, HyperparameterError, MissingLibraryError
+from ..formats import FORMATS, INTEGERS
 from ..language.hyperparameters import Value
-from ..language.rule import Rule
+from .conversion import CODES, Stored, called, converted
 from .gradients import Array
 from .groups import Hyperparameters
+from .storing import Layout
 
 # safetensors' own names for the formats.
-_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-_FORMATS = {code: FORMATS[name] for name, code in _NAMES.items()}
+_FORMATS = {code: {**FORMATS, **INTEGERS}[name] for code, name in CODES.items()}
 _KEY = "ruleonce"
 _VERSION = 1
 _PARTIAL = ".partial"
@@ -38,6 +38,7 @@ class Snapshot:
     tensors          "w/layer.weight" -> array; the optimizer's own, not copies
     hyperparameters  those of the optimizer, called "", then those of each pattern, in order
     scalars          for each group, called by the patterns that make it, its scalar state
+    stored           "m/layer.weight" -> how it is stored, for those that are stored in parts
     """
 
     rule: str
@@ -45,19 +46,20 @@ class Snapshot:
     tensors: Mapping[str, Array]
     hyperparameters: list[tuple[str, Hyperparameters]]
     scalars: Mapping[str, tuple[float, ...]]
+    stored: Mapping[str, Stored] = field(default_factory=dict)
 
 
 def named(
-    rule: Rule,
+    layouts: Sequence[Layout],
     names: Sequence[str],
     weights: Sequence[Array],
     states: Sequence[tuple[Array, ...]],
 ) -> dict[str, Array]:
     """The tensors of an optimizer by what a file calls them, such as "m/layer.weight"."""
     tensors: dict[str, Array] = {}
-    for name, own, all_ in zip(names, weights, states, strict=True):
-        for kind, array in zip((rule.schema.weights, *rule.state), (own, *all_), strict=True):
-            tensors[f"{kind}/{name}" if name else kind] = array
+    for name, layout, own, all_ in zip(names, layouts, weights, states, strict=True):
+        for kind, array in zip((layout.tensors[0], *layout.arrays), (own, *all_), strict=True):
+            tensors[called(kind, name)] = array
     return tensors
 
 
@@ -89,6 +91,8 @@ def save(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         "hyperparameters": numbers,
         "scalars": snapshot.scalars,
     }
+    if snapshot.stored:
+        about["formats"] = {name: how.described for name, how in snapshot.stored.items()}
     tensors = {name: np.asarray(x, order="C") for name, x in snapshot.tensors.items()}
     data = safetensors.numpy.save(tensors, {_KEY: json.dumps(about)})
     _replace(Path(path).resolve(), data)  # where a link leads; the link stays
@@ -137,6 +141,10 @@ def _fitted(
         )
     if saved["rule"] != own.rule:
         raise CheckpointError(f"{path} is of the rule {saved['rule']}, not of {own.rule}.")
+    try:
+        tensors = converted(tensors, saved.get("formats", {}), own.stored, own.tensors)
+    except FormatError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     _same(path, "parameters or state", tensors, own.tensors)
     patterns = [pattern for pattern, _ in own.hyperparameters]
     layers = dict(saved["hyperparameters"])
@@ -182,7 +190,7 @@ def _pair(
 ) -> tuple[Array, Array]:
     form = _FORMATS.get(saved["dtype"])
     found = (form.name if form else saved["dtype"], tuple(saved["shape"]))
-    wanted = (format_of(own.dtype, name).name, own.shape)
+    wanted = (own.dtype.name, own.shape)
     if form is None or found != wanted:
         raise CheckpointError(
             f"{path}: {name!r} is {found[0]} of shape {found[1]}, and the optimizer's is "

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from ..errors import HyperparameterError, StructureError
 from ..language.hyperparameters import Schedule, Value, check_names, checked_number
 from ..language.schema import Schema

@@ -1,13 +1,11 @@
 """What an optimizer keeps, as it can be looked at: state, what lies in memory, and how much."""
 
-from collections.abc import Sequence
 from typing import Any  # arrays of any dtype, in any nesting
 
 import numpy as np
 
 from .gradients import Array
 from .saved import Saved
-from .storing import Layout
 from .structure import Structure, Tree
 
 
@@ -15,7 +13,6 @@ class Kept(Saved):
     """The part of an Optimizer that shows its state."""
 
     _structure: Structure
-    _layouts: Sequence[Layout]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -87,4 +84,3 @@ class Kept(Saved):
                 self._layouts, self._weights, self._states, strict=True
             )
         )
-

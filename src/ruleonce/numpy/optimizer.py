@@ -91,9 +91,7 @@ class Optimizer(Kept):
         )
         self._engine = self._loaded()
         switches = [self._groups[group].switches for group in self._group_of]
-        self._layouts = layouts_of(
-            rule, self._weights, self.names, switches, formats, state_dtype
-        )
+        self._layouts = layouts_of(rule, self._weights, self.names, switches, formats, state_dtype)
         self._states = [
             layout.new(weights, self._groups[group].start)
             for weights, group, layout in zip(

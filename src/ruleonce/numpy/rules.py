@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from .. import rules
 from ..errors import RuleError
+from ..formats.choice import Choice, Formats
 from ..language.hyperparameters import Value
 from ..language.rule import Rule
 from ..rules.adam import adam
@@ -25,6 +26,7 @@ class RuleOptimizer(Optimizer):
         groups: Mapping[str, Mapping[str, Value]] | None = None,
         engine: str = "auto",
         state_dtype: object = None,
+        formats: Formats | Choice | None = None,
         on_nonfinite: str = "allow",
         **hyperparameters: Value,
     ) -> None:
@@ -34,6 +36,7 @@ class RuleOptimizer(Optimizer):
             groups=groups,
             engine=engine,
             state_dtype=state_dtype,
+            formats=formats,
             on_nonfinite=on_nonfinite,
             **hyperparameters,
         )

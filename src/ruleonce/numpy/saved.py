@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from ..language.rule import Rule
 from . import checkpoint
+from .conversion import stored_of
 from .gradients import Array
 from .groups import Group, Hyperparameters
+from .storing import Layout
 
 
 class Saved:
@@ -17,6 +19,7 @@ class Saved:
     t: int
     _weights: list[Array]
     _states: Sequence[tuple[Array, ...]]
+    _layouts: Sequence[Layout]
     _groups: list[Group]
     _hyperparameters: Hyperparameters
     _overrides: dict[str, Hyperparameters]
@@ -37,8 +40,9 @@ class Saved:
     def load(self, path: str | os.PathLike[str]) -> None:
         """Go on from a saved file: take its weights, state, step count and hyperparameters.
 
-        A run that goes on equals one that was never interrupted, bit for bit. Where this optimizer
-        has a schedule, it is kept. Raises CheckpointError, naming the first difference, if the file
+        A run that goes on equals one that was never interrupted, bit for bit. Where the file has
+        another format than this optimizer, values are decoded and encoded again. Where this one has
+        a schedule, it is kept. Raises CheckpointError, naming the first difference, if the file
         is of another rule or of other parameters; then nothing has changed.
         """
         loaded = checkpoint.load(path, self._snapshot())
@@ -54,9 +58,10 @@ class Saved:
         return checkpoint.Snapshot(
             rule=self.rule.name,
             t=self.t,
-            tensors=checkpoint.named(self.rule, self.names, self._weights, self._states),
+            tensors=checkpoint.named(self._layouts, self.names, self._weights, self._states),
             hyperparameters=list(self._layers()),
             scalars={json.dumps(group.patterns): group.scalars for group in self._groups},
+            stored=stored_of(self._layouts, self.names, self._weights),
         )
 
     def _layers(self) -> Iterator[tuple[str, Hyperparameters]]:

@@ -130,12 +130,12 @@ def _layout(
     chosen = choice.of(rule, switches) if choice is not None else {}
     is_full = choice is not None and choice.is_full(name, weights.size)
     storages: dict[str, Storage] = {}
-    default = weights.dtype
+    default: np.dtype[np.generic] = weights.dtype
     if choice is not None and default.name not in _WIDE:
         default = np.dtype(np.float32)  # a state of 16 bits does not take up small changes
     if state_dtype is not None:
         default = format_of(state_dtype, "state_dtype").dtype
-    dtypes = dict.fromkeys(schema.state, default)
+    dtypes = {state: default for state in schema.state}  # noqa: C420  (of a known type)
     for tensor, form in chosen.items():
         if isinstance(form, Format):
             if tensor == schema.weights and format_of(weights.dtype, name) is not form:
