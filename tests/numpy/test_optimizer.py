@@ -199,7 +199,7 @@ def test_a_class_has_the_hyperparameters_of_its_rule_as_its_signature():
     signature = inspect.signature(ro.Adam)
 
     names = ["params", "learning_rate", "beta1", "beta2", "eps"]
-    names += ["groups", "engine", "state_dtype", "on_nonfinite"]
+    names += ["groups", "engine", "state_dtype", "formats", "on_nonfinite"]
     assert list(signature.parameters) == names
     assert signature.parameters["beta2"].default == 0.999
     assert signature.parameters["eps"].kind is inspect.Parameter.KEYWORD_ONLY

@@ -25,9 +25,9 @@ class Lanes:
     def spread(self, name: str, scalar: str) -> Iterator[str]:
         """Lines that put %name into each lane of %name.all."""
         vector, places = self.of(scalar), self.of("i32")
-        yield f"%{name}.single.lane = insertelement {vector} poison, {scalar} %{name}, i64 0"
+        yield f"%{name}.lane = insertelement {vector} poison, {scalar} %{name}, i64 0"
         yield (
-            f"%{name}.all = shufflevector {vector} %{name}.single.lane, {vector} poison, "
+            f"%{name}.all = shufflevector {vector} %{name}.lane, {vector} poison, "
             f"{places} zeroinitializer"
         )
 

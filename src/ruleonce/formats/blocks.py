@@ -4,7 +4,8 @@ A scale is worth one level. It is at least 1e-37, so that it never underflows an
 finite; in a block of zeros it is 0. A block that holds inf or nan is nan as a whole.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from typing import Any  # symbols
 
 from ..language.functions import abs, maximum, sqrt, where  # noqa: A004
@@ -19,8 +20,20 @@ _APART = 191 / 63
 _SIGN = -(1 << 31)  # the bit of it
 
 
+def _once(make: Callable[[int], Storage]) -> Callable[..., Storage]:
+    """The format of each size of blocks is made once: kernels are kept by it."""
+    cached = cache(make)
+
+    @wraps(make)
+    def of(block: int = BLOCK) -> Storage:
+        return cached(block)
+
+    return of
+
+
 def _scale(largest: Any, levels: float) -> Any:
-    return where(largest == 0, 0.0, maximum(largest / levels, _SMALLEST))
+    odd = largest - largest  # 0; nan for inf and nan
+    return where(largest == 0, 0.0, maximum(largest / levels, _SMALLEST)) + odd
 
 
 def _in_levels(x: Any, scale: Any) -> Any:
@@ -40,7 +53,7 @@ def _parts(codes: Any) -> dict[str, Part]:
     return {"codes": Part(codes), "scale": per_block(FLOAT32)}
 
 
-@cache
+@_once
 def int8(block: int = BLOCK) -> Storage:
     """Numbers of either sign in 8 bits, finer towards 0.
 
@@ -65,7 +78,7 @@ def int8(block: int = BLOCK) -> Storage:
     return Storage("int8", decode, encode, _parts(INT8), block, (int8, block))
 
 
-@cache
+@_once
 def int8_linear(block: int = BLOCK) -> Storage:
     """Numbers of either sign in 255 levels that are equally far apart."""
 
@@ -79,7 +92,7 @@ def int8_linear(block: int = BLOCK) -> Storage:
     return Storage("int8_linear", decode, encode, _parts(INT8), block, (int8_linear, block))
 
 
-@cache
+@_once
 def uint8_sqrt(block: int = BLOCK) -> Storage:
     """Numbers that are never negative, such as squares, by their roots in 255 equal levels.
 
@@ -99,7 +112,7 @@ def uint8_sqrt(block: int = BLOCK) -> Storage:
     return Storage("uint8_sqrt", decode, encode, _parts(UINT8), block, (uint8_sqrt, block))
 
 
-@cache
+@_once
 def uint8_linear(block: int = BLOCK) -> Storage:
     """Numbers that are never negative, in 255 equal levels; above 0 at least level 1."""
 
@@ -135,13 +148,13 @@ def _float8(made_by: Any, mantissa: int, bias: int, largest: float, block: int) 
     return Storage(name, decode, encode, _parts(INT8), block, (made_by, block))
 
 
-@cache
+@_once
 def float8_e4m3(block: int = BLOCK) -> Storage:
     """Four bits of exponent, three of mantissa, scaled so that the largest number is 448."""
     return _float8(float8_e4m3, 3, 7, 448.0, block)
 
 
-@cache
+@_once
 def float8_e5m2(block: int = BLOCK) -> Storage:
     """Five bits of exponent, two of mantissa, scaled so that the largest number is 57344."""
     return _float8(float8_e5m2, 2, 15, 57344.0, block)

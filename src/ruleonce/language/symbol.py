@@ -202,9 +202,7 @@ class Symbol:
     __matmul__, __rmatmul__ = _both(ops.MATMUL)
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith(
-            "__"
-        ):  # Python and NumPy ask for these to see what they have before them
+        if name.startswith("__"):  # Python and NumPy look for what they have before them
             raise AttributeError(name)
         refuse(
             f"`.{name}` belongs to an array; in a rule `{self.node!r}` stands for one element.\n"

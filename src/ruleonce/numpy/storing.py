@@ -68,8 +68,7 @@ class Layout:
             return found[tensor]
         storage = self.storages[tensor]
         parts = [found[name] for name in storage.names(tensor)]
-        computed = np.float64 if weights.dtype == np.float64 else np.float32
-        return storage.from_parts(parts, computed)
+        return storage.from_parts(parts, _wide_dtype(weights))
 
     def encode(
         self, tensor: str, values: Array, weights: Array, arrays: Sequence[Array]
@@ -130,7 +129,7 @@ def _layout(
     chosen = choice.of(rule, switches) if choice is not None else {}
     is_full = choice is not None and choice.is_full(name, weights.size)
     storages: dict[str, Storage] = {}
-    default: np.dtype[np.generic] = weights.dtype
+    default: np.dtype[np.generic] = format_of(weights.dtype, "the parameter").dtype
     if choice is not None and default.name not in _WIDE:
         default = np.dtype(np.float32)  # a state of 16 bits does not take up small changes
     if state_dtype is not None:
@@ -159,4 +158,4 @@ def _wide(values: Array) -> Array:
 
 
 def _wide_dtype(values: Array) -> np.dtype[np.generic]:
-    return np.dtype(np.float64 if values.dtype == np.float64 else np.float32)
+    return np.dtype(np.float64 if values.dtype.itemsize == 8 else np.float32)

@@ -1,0 +1,196 @@
+"""Formats on their own: what is kept of a number, and what a mistake is told."""
+
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ruleonce.errors import FormatError
+from ruleonce.formats import (
+    FLOAT32,
+    INT8,
+    Part,
+    Storage,
+    bfloat16_8,
+    bfloat16_16,
+    block_max,
+    float8_e4m3,
+    float8_e5m2,
+    int8,
+    int8_linear,
+    integer,
+    number,
+    per_block,
+    uint8_linear,
+    uint8_sqrt,
+)
+from ruleonce.formats.choice import STORAGES
+
+SPECIAL = [
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-40,
+    1.2e-38,
+    1.0,
+    -1.00390625,
+    65504.0,
+    3.4028235e38,
+]
+
+# How far a decoded number may be from what was encoded, in parts of the largest of its block.
+LEVELS = {int8: 191 / 63 / 255 / 2, int8_linear: 1 / 127 / 2, uint8_linear: 1 / 255 / 2}
+
+
+def back(storage, values):
+    return storage.from_parts(storage.to_parts(values))
+
+
+@pytest.mark.parametrize("factory", LEVELS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e6, 1e30])
+def test_a_number_is_kept_to_half_a_level(factory, scale):
+    values = (np.random.default_rng(0).normal(size=1000) * scale).astype(np.float32)
+    values = np.abs(values) if factory is uint8_linear else values
+    storage = factory(64)
+    largest = np.repeat(np.maximum.reduceat(np.abs(values), np.arange(0, 1000, 64)), 64)[:1000]
+
+    # What is above 0 has at least level 1, where 0 would be nearer.
+    least = 2 if factory is uint8_linear else 1
+    allowed = LEVELS[factory] * largest * np.where(values < largest / 255, least, 1)
+    assert np.all(np.abs(back(storage, values) - values) <= allowed * 1.00001)
+
+
+def test_a_root_is_kept_to_half_a_level_and_does_not_vanish():
+    values = np.random.default_rng(0).normal(size=4096).astype(np.float32) ** 2
+    values[::7] = 0.0
+    decoded = back(uint8_sqrt(), values)
+    largest = np.repeat(np.sqrt(values).reshape(-1, 128).max(1), 128)
+
+    small = np.sqrt(values) < largest / 255
+    apart = np.abs(np.sqrt(decoded) - np.sqrt(values))
+    assert np.all(apart[~small] <= largest[~small] / 255 / 2 * 1.00001)
+    assert np.array_equal(decoded == 0, values == 0)
+
+
+@pytest.mark.parametrize(
+    ("factory", "dtype"),
+    [(float8_e4m3, ml_dtypes.float8_e4m3fn), (float8_e5m2, ml_dtypes.float8_e5m2)],
+)
+def test_eight_bit_floats_are_those_of_ml_dtypes(factory, dtype):
+    values = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+    values *= 10.0 ** np.random.default_rng(1).integers(-6, 1, 5000).astype(np.float32)
+    codes, scale = factory(32).to_parts(values)
+    inverse = (np.float32(1) / scale)[np.arange(5000) // 32]
+    expected = (values * inverse).astype(dtype)
+
+    np.testing.assert_array_equal(codes.view(np.uint8), expected.view(np.uint8))
+    of_block = scale[np.arange(5000) // 32]
+    np.testing.assert_array_equal(
+        factory(32).from_parts([codes, scale]), expected.astype(np.float32) * of_block
+    )
+
+
+@given(arrays(np.uint32, 64, elements=st.integers(0, 2**32 - 1)))
+def test_16_error_bits_are_a_float32_bit_for_bit(pattern):
+    values = pattern.view(np.float32)
+    decoded = back(bfloat16_16(), values)
+
+    number_ = ~np.isnan(values)
+    np.testing.assert_array_equal(decoded.view(np.uint32)[number_], pattern[number_])
+    assert np.all(np.isnan(decoded[~number_]))
+
+
+@given(arrays(np.uint32, 64, elements=st.integers(0, 2**32 - 1)))
+def test_8_error_bits_are_the_upper_24_of_a_float32(pattern):
+    values = pattern.view(np.float32)
+    decoded = back(bfloat16_8(), values).view(np.uint32)
+
+    number_ = ~np.isnan(values) & (np.abs(values) < 3.4e38)
+    apart = np.abs(decoded.astype(np.int64) - pattern)[number_]
+    assert np.max(apart, initial=0) <= 128
+    assert np.all(decoded[number_] % 256 == 0)
+
+
+@pytest.mark.parametrize("factory", [bfloat16_8, bfloat16_16])
+def test_the_16_bits_are_the_nearest_bfloat16(factory):
+    values = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    values = np.concatenate([values, np.array(SPECIAL, np.float32)])
+    weights, _ = factory().to_parts(values)
+    nearest = values.astype(ml_dtypes.bfloat16)
+
+    tie = (values.view(np.uint32) & 0xFFFF) == 0x8000  # away from 0, not to even
+    if factory is bfloat16_8:  # it is rounded to 24 bits first
+        tie |= (values.view(np.uint32) & 0xFFFF) // 128 == 0xFF
+    np.testing.assert_array_equal(weights[~tie], nearest[~tie])
+
+
+@pytest.mark.parametrize("name", [name for name, make in STORAGES.items() if make().block])
+@pytest.mark.parametrize("odd", [np.inf, np.nan])
+def test_a_block_that_holds_inf_or_nan_is_nan_and_the_others_are_not(name, odd):
+    values = np.ones(384, np.float32)
+    values[130] = odd
+    decoded = back(STORAGES[name](), values)
+
+    assert np.all(np.isnan(decoded[128:256]))
+    assert np.all(np.isfinite(decoded[:128]))
+    assert np.all(np.isfinite(decoded[256:]))
+
+
+@pytest.mark.parametrize("name", STORAGES)
+@pytest.mark.parametrize("shape", [(0,), (1,), (), (7, 30), (128,), (129,)])
+def test_zeros_stay_zeros_in_any_shape(name, shape):
+    for order in "CF":
+        decoded = back(STORAGES[name](), np.zeros(shape, np.float32, order))
+        assert decoded.shape == shape
+        assert not decoded.any()
+
+
+def test_a_format_is_pickled_by_the_function_that_makes_it():
+    for make in STORAGES.values():
+        assert pickle.loads(pickle.dumps(make())) is make()  # noqa: S301  (our own)
+    with pytest.raises(FormatError, match="cannot be pickled"):
+        pickle.dumps(Storage("mine", lambda x: x, lambda x: x, {"x": Part(FLOAT32)}))
+
+
+def halves():
+    """A format as a user writes one."""
+
+    def decode(codes, scale):
+        return number(codes) * scale
+
+    def encode(x):
+        scale = block_max(x) / 100.0
+        return integer(x / scale), scale
+
+    return Storage("halves", decode, encode, {"codes": Part(INT8), "scale": per_block(FLOAT32)}, 32)
+
+
+def test_a_format_of_a_user_takes_ten_lines():
+    values = np.linspace(-1, 1, 100).astype(np.float32)
+
+    assert np.max(np.abs(back(halves(), values) - values)) <= 0.005 * 1.00001
+
+
+PARTS = {"codes": Part(INT8), "scale": per_block(FLOAT32)}
+
+
+@pytest.mark.parametrize(
+    ("decode", "encode", "parts", "block", "words"),
+    [
+        (lambda x: x, lambda x: x, PARTS, 32, "its parts are \\(codes, scale\\)"),
+        (lambda codes, scale: codes, lambda x: x, PARTS, 0, "has a block of 0"),
+        (lambda x: x, lambda x: x, {"x": Part(FLOAT32)}, 32, "has a block of 32"),
+        (lambda codes, scale: codes, lambda x: x, PARTS, 48, "power of two"),
+        (lambda codes, scale: codes, lambda x: x, PARTS, 2048, "at most 1024"),
+        (lambda codes, scale: number(codes), lambda x: x, PARTS, 32, "encode returned 1 values"),
+        (lambda codes, scale: number(codes), lambda x: (x, x), PARTS, 32, "integer for each"),
+        (lambda codes, scale: codes, lambda x: (integer(x), block_max(x)), PARTS, 32, "a number"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused_with_what_is_wrong(decode, encode, parts, block, words):
+    with pytest.raises(FormatError, match=words):
+        back(Storage("mine", decode, encode, parts, block), np.ones(3, np.float32))

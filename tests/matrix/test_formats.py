@@ -1,0 +1,129 @@
+"""Every rule x every format: the cpu engine gives the codes of the reference engine, bit for bit;
+and those of a step in float64, but for ties.
+
+A format is here because it stands in `ruleonce.formats.choice.STORAGES`.
+"""
+
+import numpy as np
+import pytest
+from ml_dtypes import bfloat16
+
+import ruleonce as ro
+from ruleonce.emit.llvm import LIBRARY
+from ruleonce.formats import Choice
+from ruleonce.formats.choice import STORAGES, eight_bits
+
+SIZES = (0, 1, 127, 128, 300)
+STEPS = 4
+ROOTS = {"uint8_sqrt", "uint8_linear"}  # for what is never negative
+
+
+def has_tolerance(rule):
+    """Whether a rule calls functions of the C library."""
+    return any(node.op in LIBRARY for node in rule.program().body)
+
+
+def formats_of(rule, name):
+    """The format for every tensor that it can store: weights, or the states."""
+    storage = STORAGES[name]()
+    if not storage.block:
+        return {rule.schema.weights: storage}
+    chosen = eight_bits(rule, {})
+    if name in ROOTS:
+        return {s: storage for s, best in chosen.items() if best.name == "uint8_sqrt"}
+    return dict.fromkeys(rule.state, storage)
+
+
+CASES = [
+    pytest.param(rule, name, id=f"{rule.name}-{name}")
+    for rule in ro.rules.ALL
+    for name in STORAGES
+    if formats_of(rule, name)
+]
+
+
+def start(size, formats, rule):
+    weights = np.random.default_rng(size).normal(size=size).astype(np.float32)
+    return weights.astype(bfloat16) if rule.schema.weights in formats else weights
+
+
+def everything(optimizer):
+    """All that lies in memory, by its name."""
+    return {"w": optimizer.params, **optimizer.stored[""]}
+
+
+@pytest.mark.parametrize(("rule", "name"), CASES)
+def test_the_cpu_engine_has_the_codes_of_the_reference(rule, name):
+    formats = formats_of(rule, name)
+    for size in SIZES:
+        rng = np.random.default_rng(size)
+        ours, theirs = (
+            ro.Optimizer(
+                rule, start(size, formats, rule), engine=engine, formats=Choice(formats, 0)
+            )
+            for engine in ("cpu", "reference")
+        )
+        for _ in range(1 if has_tolerance(rule) else STEPS):
+            gradient = (rng.normal(size=size) * 10.0 ** rng.integers(-4, 3, size)).astype("f4")
+            ours.step(gradient)
+            theirs.step(gradient)
+        for what, array in everything(theirs).items():
+            got = everything(ours)[what]
+            if has_tolerance(rule) and what == "w.error":
+                continue  # a unit of float32 is many of them, or a carry to the weights
+            if has_tolerance(rule):
+                np.testing.assert_allclose(
+                    got.astype(float), array.astype(float), rtol=0.01, atol=1e-5, err_msg=what
+                )
+            else:
+                np.testing.assert_array_equal(got, array, err_msg=what)
+
+
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_weights_with_16_error_bits_are_those_of_a_run_in_float32(rule):
+    """For a thousand steps, on the engine that compiles."""
+    rng = np.random.default_rng(0)
+    masters = rng.normal(size=300).astype(np.float32)
+    formats = {rule.schema.weights: "bfloat16+16"}
+    narrow = ro.Optimizer(rule, masters.astype(bfloat16), formats=formats)
+    narrow.masters = masters
+    wide = ro.Optimizer(rule, masters)
+    for _ in range(1000):
+        gradient = rng.normal(size=300).astype(np.float32)
+        narrow.step(gradient)
+        wide.step(gradient)
+
+    np.testing.assert_array_equal(narrow.masters, wide.params)
+    for state in rule.state:
+        np.testing.assert_array_equal(narrow.state[state], wide.state[state])
+
+
+@pytest.mark.parametrize("rule", [ro.rules.adam, ro.rules.adamw, ro.rules.lion, ro.rules.momentum])
+def test_codes_are_those_of_float64_but_for_ties(rule):
+    """Decoded, computed and encoded in float64 by the plain rule: a code is another only where the
+    value lies within rounding of the middle between two.
+    """
+    size, ties = 5000, 0
+    rng = np.random.default_rng(3)
+    storages = eight_bits(rule, {})
+    optimizer = ro.Optimizer(rule, rng.normal(size=size).astype(np.float32), formats="8bit")
+    for t in range(1, 21):
+        before = {"w": optimizer.params.astype(float)}
+        for state, storage in storages.items():
+            parts = [optimizer.stored[""][name] for name in storage.names(state)]
+            before[state] = storage.from_parts(parts, np.float64)
+        gradient = rng.normal(size=size).astype(np.float32)
+        values = (before["w"], gradient, *map(before.get, rule.state))
+        named = dict(zip(rule.schema.tensors, values, strict=True))
+        given = [named.get(name, t) for name in rule.schema.positional]
+        new = dict(zip(rule.schema.returns, rule(*given), strict=True))
+        optimizer.step(gradient)
+        np.testing.assert_allclose(optimizer.params, new["w"], rtol=1e-5, atol=1e-6)
+        for state, storage in storages.items():
+            codes, scale = storage.to_parts(new[state])
+            got, got_scale = (optimizer.stored[""][name] for name in storage.names(state))
+            np.testing.assert_allclose(got_scale, scale, rtol=1e-6)
+            apart = np.abs(got.astype(int) - codes)
+            assert apart.max() <= 1
+            ties += np.count_nonzero(apart)
+    assert ties < 20 * size * len(storages) * 1e-4  # what lies within 1e-5 of a middle, twice over
