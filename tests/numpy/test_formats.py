@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ruleonce as ro
+from ruleonce.engines import threads as pool
 from ruleonce.errors import CheckpointError, FormatError, TensorTypeError, UnknownNameError
 from ruleonce.formats import Choice, int8, uint8_sqrt
 
@@ -213,3 +214,28 @@ def test_state_that_forgets_is_stored_in_8_bits_and_no_other():
     assert chosen["adagrad"] == {}  # its sum only grows
     assert chosen["schedule_free_sgd"] == {}  # z is a copy of the weights
     assert chosen["rprop"] == {"previous": "int8"}
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """How many there are is as before, after the test."""
+    monkeypatch.setattr(pool, "_count", pool._count)
+    monkeypatch.setattr(pool, "_is_set", pool._is_set)
+    return ro.set_threads
+
+
+def test_threads_meet_between_blocks(threads):
+    """Where they shared a block, both would write its scale, each from its own half."""
+    sizes = (300_001, 77, 700_003)
+    found = []
+    for count in (1, 3):
+        threads(count)
+        rng = np.random.default_rng(0)
+        weights = [rng.normal(size=size).astype(np.float32) for size in sizes]
+        optimizer = ro.Adam(weights, formats=Choice("8bit", 0))
+        for _ in range(3):
+            optimizer.step([rng.normal(size=size).astype(np.float32) for size in sizes])
+        found.append([array for arrays in optimizer.stored.values() for array in arrays.values()])
+
+    for alone, shared in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone, shared)
