@@ -20,6 +20,7 @@ in the rule's order.
 from collections.abc import Iterator, Mapping
 
 from ..formats import FLOAT64, Format
+from ..language.bits import is_bfloat16
 from ..language.graph import Node
 from ..language.ops import Op
 from ..language.program import Pass, Program
@@ -140,7 +141,8 @@ def _element(
         yield from operation(node, names, computed, ONE)
     for tensor, node in one.written.items():
         value = operand(node, names, computed, ONE)
-        yield from store(identifier(tensor), value, formats[tensor], computed)
+        is_exact = is_bfloat16(node)
+        yield from store(identifier(tensor), value, formats[tensor], computed, is_exact=is_exact)
 
 
 def _declarations(used: set[Op | None]) -> Iterator[str]:

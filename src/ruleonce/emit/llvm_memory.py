@@ -60,9 +60,13 @@ def store(
     computed: Format,
     lanes: Lanes = ONE,
     at: str = "%range.i",
+    *,
+    is_exact: bool = False,
 ) -> Iterator[str]:
     """Lines that round `value` once, to nearest even, and write it to element `at`; of a whole
     number the lower bits.
+
+    is_exact   the value is known to be of this format already
     """
     kept = lanes.of(STORED_AS[form])
     yield f"%{tensor}.out = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
@@ -70,6 +74,11 @@ def store(
     if form.is_integer:
         rounded = f"%{tensor}.rounded"
         yield f"{rounded} = trunc {lanes.of('i32')} {value} to {kept}"
+    elif is_exact and form is BFLOAT16 and computed is FLOAT32:
+        rounded, real, whole = f"%{tensor}.rounded", lanes.of("float"), lanes.of("i32")
+        yield f"%{tensor}.pattern = bitcast {real} {value} to {whole}"
+        yield f"%{tensor}.upper = lshr {whole} %{tensor}.pattern, {lanes.all('i32', '16')}"
+        yield f"{rounded} = trunc {whole} %{tensor}.upper to {kept}"
     elif form.itemsize == 2:
         single = value
         if computed is FLOAT64:

@@ -181,8 +181,15 @@ class Stages:
         for tensor, node in self.one.written.items():
             if not self._is_of_block(tensor) and node.stage == stage.number:
                 value = operand(node, names, self.computed, self.lanes)
-                form = self.formats[tensor]
-                yield from store(identifier(tensor), value, form, self.computed, self.lanes, at)
+                yield from store(
+                    identifier(tensor),
+                    value,
+                    self.formats[tensor],
+                    self.computed,
+                    self.lanes,
+                    at,
+                    is_exact=bits.is_bfloat16(node),
+                )
         for node in self._waiting:
             if node in stage.elements:
                 kind = self.lanes.of(number_type(node, self.computed))

@@ -6,12 +6,15 @@ block may be short. Formats are written with these; rules are not.
 """
 
 from collections.abc import Callable
-from typing import Any  # a meaning takes numbers, or arrays of any library
+from typing import TYPE_CHECKING, Any  # Any: a meaning takes numbers, or arrays of any library
 
 import numpy as np
 
 from . import ops
 from .ops import Meaning, Op
+
+if TYPE_CHECKING:
+    from .graph import Node
 
 _WORDS = ("integer", "integer")
 
@@ -104,3 +107,11 @@ OF_INTEGERS: dict[Op, Op] = {
     ops.OR: IOR,
     ops.WHERE: CHOOSE,
 }
+
+
+def is_bfloat16(node: "Node") -> bool:
+    """Whether a number is made of bits whose lower half is 0: rounding to bfloat16 keeps it."""
+    if node.op is not FROM_BITS or node.args[0].op is not SHL:
+        return False
+    by = node.args[0].args[1].value
+    return by is not None and by >= 16
