@@ -9,17 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import ruleonce as ro
+from ruleonce import formats
 from ruleonce.errors import FormatError
 from ruleonce.formats import (
+    FLOAT16,
     FLOAT32,
     INT8,
     Part,
     Storage,
     bfloat16_8,
     bfloat16_16,
+    bits,
     block_max,
     float8_e4m3,
     float8_e5m2,
+    from_bits,
     int8,
     int8_linear,
     integer,
@@ -29,6 +34,8 @@ from ruleonce.formats import (
     uint8_sqrt,
 )
 from ruleonce.formats.choice import STORAGES
+from ruleonce.language import bits as bits_of_language
+from ruleonce.language.graph import in_order
 
 SPECIAL = [
     0.0,
@@ -194,3 +201,39 @@ PARTS = {"codes": Part(INT8), "scale": per_block(FLOAT32)}
 def test_a_format_that_cannot_be_is_refused_with_what_is_wrong(decode, encode, parts, block, words):
     with pytest.raises(FormatError, match=words):
         back(Storage("mine", decode, encode, parts, block), np.ones(3, np.float32))
+
+
+def odd(block):
+    """A format of no use, with all that the language has for storage, and numbers for parts."""
+
+    def decode(values, scale):
+        return values * scale
+
+    def encode(x):
+        largest = block_max(x)
+        whole = integer(ro.clip(x * 1000.0, -1e6, 1e6))
+        mixed = ((whole * 3 + 5 - (whole << 2)) ^ (whole >> 1)) & 0xFF | 1
+        chosen = ro.where(x > 0, mixed, whole & 7)
+        scale = from_bits(bits(ro.where(largest > 0, largest, 1.0)) & 0x7F800000)
+        return formats.round(number(chosen)) / 256.0, scale
+
+    parts = {"values": Part(FLOAT16), "scale": per_block(FLOAT32)}
+    return Storage("odd", decode, encode, parts, block)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_operation_of_storage_is_the_same_on_both_engines(dtype):
+    storage = odd(64)
+    used = {node.op for node in in_order(storage._encoder)}
+    assert used >= set(bits_of_language.OPS.values()) - {bits_of_language.EACH}
+    found = []
+    for engine in ("cpu", "reference"):
+        rng = np.random.default_rng(0)
+        choice = formats.Choice({"m": storage}, 0)
+        optimizer = ro.Momentum(rng.normal(size=300).astype(dtype), engine=engine, formats=choice)
+        for _ in range(3):
+            optimizer.step(rng.normal(size=300).astype(dtype))
+        found.append([optimizer.params, *optimizer.stored[""].values()])
+
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

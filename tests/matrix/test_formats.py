@@ -79,6 +79,26 @@ def test_the_cpu_engine_has_the_codes_of_the_reference(rule, name):
                 np.testing.assert_array_equal(got, array, err_msg=what)
 
 
+@ro.rule
+def last(w, dw, previous, rate, *, learning_rate=0.1):
+    """States that are written and never read: a gradient, and a number of the step."""
+    return w - learning_rate * dw, dw, learning_rate
+
+
+@pytest.mark.parametrize("name", [name for name in STORAGES if STORAGES[name]().block])
+def test_a_state_that_is_never_read_is_stored_all_the_same(name):
+    formats = Choice(dict.fromkeys(last.state, name), 0)
+    found = []
+    for engine in ("cpu", "reference"):
+        optimizer = ro.Optimizer(last, np.ones(300, "f4"), engine=engine, formats=formats)
+        optimizer.step(np.arange(300, dtype=np.float32))
+        found.append(everything(optimizer))
+
+    for what, array in found[1].items():
+        np.testing.assert_array_equal(found[0][what], array, err_msg=what)
+    assert np.any(found[0]["previous"])
+
+
 @pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
 def test_weights_with_16_error_bits_are_those_of_a_run_in_float32(rule):
     """For a thousand steps, on the engine that compiles."""

@@ -239,3 +239,31 @@ def test_threads_meet_between_blocks(threads):
 
     for alone, shared in zip(*found, strict=True):
         np.testing.assert_array_equal(alone, shared)
+
+
+def test_error_bits_of_weights_with_strides_are_their_own():
+    masters = RNG.normal(size=(100, 60)).astype(np.float32)
+    weights = np.zeros((60, 200), ml_dtypes.bfloat16)[:, ::2].T
+    optimizer = ro.Adam(weights, formats={"w": "bfloat16+16"})
+    optimizer.masters = masters
+    plain = ro.Adam(masters.copy())
+    for _ in range(3):
+        gradient = RNG.normal(size=masters.shape).astype(np.float32)
+        optimizer.step(gradient)
+        plain.step(gradient)
+
+    np.testing.assert_array_equal(optimizer.masters, plain.params)
+
+
+def test_a_copy_that_lies_in_another_order_keeps_its_state():
+    weights = np.zeros((160, 400), np.float32)[:, ::2].T
+    optimizer = ro.Adam(weights, formats="8bit")
+    gradient = RNG.normal(size=weights.shape) * np.exp(np.arange(200) / 20)[:, None]
+    optimizer.step(gradient.astype(np.float32))
+    twin = copy.deepcopy(optimizer)
+    assert twin.params.flags.f_contiguous
+
+    for state in ("m", "v"):
+        values = optimizer.state[state]
+        apart = np.abs(np.sqrt(np.abs(twin.state[state])) - np.sqrt(np.abs(values)))
+        assert np.max(apart) < 0.1 * np.sqrt(np.max(np.abs(values)))

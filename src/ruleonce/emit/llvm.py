@@ -30,7 +30,14 @@ from . import llvm_sums as sums
 from . import llvm_vectors as vectors
 from .llvm_lanes import ONE, Lanes
 from .llvm_memory import FLOATS, host_number, load, store
-from .llvm_operations import LIBRARY, SPELLING, declarations_of_bits, operand, operation
+from .llvm_operations import (
+    LIBRARY,
+    SPELLING,
+    SPELLING_OF_BITS,
+    declarations_of_bits,
+    operand,
+    operation,
+)
 from .llvm_table import parameters, table_walk
 from .names import identifier, node_names
 
@@ -94,7 +101,7 @@ def _lanes_of(one: Pass, formats: Formats, computed: Format, fused: int) -> Lane
 
 
 def _is_stored(program: Program) -> bool:
-    return any(node.kind == "integer" for node in program.body)
+    return program.block > 0 or any(node.op in SPELLING_OF_BITS for node in program.body)
 
 
 def _declarations_of_storage(

@@ -68,6 +68,7 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.SHL: "{r} = shl {W} {0}, {1}",
     bits.SHR: "{r} = lshr {W} {0}, {1}",
     bits.CHOOSE: "{r} = select {B} {0}, {W} {1}, {W} {2}",
+    bits.EACH: "{r} = select {B} {true}, {T} {0}, {T} {1}",
     bits.ROUND: "{r} = call {T} @llvm.roundeven.{I}({T} {0})",
     bits.INTEGER: """\
 {r}.nearest = call {T} @llvm.roundeven.{I}({T} {0})
@@ -84,6 +85,10 @@ _IN_SINGLE: Mapping[Op, str] = {
 _IN_DOUBLE: Mapping[Op, str] = {
     bits.BITS: "{r}.single = fptrunc {T} {0} to {S}\n{r} = bitcast {S} {r}.single to {W}",
     bits.FROM_BITS: "{r}.single = bitcast {W} {0} to {S}\n{r} = fpext {S} {r}.single to {T}",
+}
+_ALL: Mapping[Format, Mapping[Op, str]] = {
+    FLOAT32: {**SPELLING, **SPELLING_OF_BITS, **_IN_SINGLE},
+    FLOAT64: {**SPELLING, **SPELLING_OF_BITS, **_IN_DOUBLE},
 }
 
 # Functions of the C library; in float32 they are computed in float64 and rounded once. The name is
@@ -113,8 +118,7 @@ def operation(
         yield f"{result} = fptrunc double {result}.double to float"
     else:
         number = FLOATS[computed]
-        bits_too = _IN_SINGLE if computed is FLOAT32 else _IN_DOUBLE
-        text = {**SPELLING, **SPELLING_OF_BITS, **bits_too}[node.op].format(
+        text = _ALL[computed][node.op].format(
             *operands,
             r=result,
             W=lanes.of("i32"),

@@ -63,7 +63,7 @@ class Stages:
         label = "range.block"
         for stage in self._stages:
             yield from self._before(stage)
-            if stage.elements:
+            if stage.has_loop:
                 yield from self._loop(stage, label)
                 label = f"stage{stage.number}.done"
         yield f"  br label %{'block.sums' if self.one.sums else 'range.stored'}"
@@ -82,11 +82,7 @@ class Stages:
                 yield f"  {line}"
             yield from self._spread(node)
         for tensor, node in self.one.written.items():
-            if (
-                node.rate != "element"
-                and self._is_of_block(tensor)
-                and (stage.number == node.stage)
-            ):
+            if self._is_of_block(tensor) and stage.number == node.stage:
                 value = operand(node, self.names, self.computed, ONE)
                 form = self.formats[tensor]
                 for line in store(identifier(tensor), value, form, self.computed, ONE, _BLOCK):
@@ -245,7 +241,7 @@ class Stages:
         }
 
     def _is_of_block(self, tensor: str) -> bool:
-        return tensor in self.one.program.block_tensors
+        return tensor in self.one.program.of_blocks
 
     def store_sums(self) -> Iterator[str]:
         """At the end of what is added up together, and of the run, sums go to where the host looks

@@ -20,6 +20,7 @@ class Stage:
     elements  the values of an element that it computes, leaves among them, in order
     earlier   those that it takes from earlier stages
     largest   what is the largest of something that it computes
+    has_loop  whether there is anything to do with elements
     """
 
     number: int
@@ -27,6 +28,7 @@ class Stage:
     elements: tuple[Node, ...]
     earlier: tuple[Node, ...]
     largest: tuple[Node, ...]
+    has_loop: bool
 
 
 def roots_of(one: Pass) -> tuple[Node, ...]:
@@ -48,7 +50,7 @@ def stages_of(one: Pass) -> list[Stage]:
             root
             for tensor, root in one.written.items()
             if root.rate != "element"
-            and tensor not in one.program.block_tensors
+            and tensor not in one.program.of_blocks
             and root.stage == number
         ]
         mine = [node for node in largest if node.stage == number + 1]
@@ -60,11 +62,9 @@ def stages_of(one: Pass) -> list[Stage]:
             ]
         computed, earlier = _needed(wanted, done)
         before = tuple(node for node in nodes if node.rate == "block" and node.stage == number)
-        order = [node for node in nodes if node in computed]
-        has_loop = bool(wanted)
-        elements = tuple(order) if has_loop else ()
+        elements = tuple(node for node in nodes if node in computed)
         taken = tuple(node for node in nodes if node in earlier)
-        found.append(Stage(number, before, elements, taken, tuple(mine)))
+        found.append(Stage(number, before, elements, taken, tuple(mine), bool(wanted)))
     return found
 
 

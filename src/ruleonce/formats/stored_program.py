@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..errors import FormatError
+from ..language import bits
 from ..language.graph import Graph, Node, in_order
 from ..language.program import Program
 from .storage import Storage
@@ -49,7 +50,10 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
         if name not in storages:
             outputs[name] = new[node]
         elif name in program.written:
-            encoded = storages[name].encoded(graph, new[node])
+            value = new[node]
+            if value.rate != "element":  # one number for all: it is that of each element
+                value = graph.apply(bits.EACH, value, graph.input(program.tensors[1], "element"))
+            encoded = storages[name].encoded(graph, value)
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
@@ -61,6 +65,12 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
         names={new[node]: name for node, name in program.names.items() if node in new},
         reports=tuple(new[node] for node in program.reports),
         block=block,
+        of_blocks=frozenset(
+            name
+            for tensor, storage in storages.items()
+            for name, part in zip(storage.names(tensor), storage.parts.values(), strict=True)
+            if part.per_block
+        ),
     )
 
 

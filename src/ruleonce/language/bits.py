@@ -83,7 +83,9 @@ IAND = Op("iand", *_on_words(lambda x, y: x & y), "({} & {})", _WORDS, "integer"
 IOR = Op("ior", *_on_words(lambda x, y: x | y), "({} | {})", _WORDS, "integer")
 IXOR = Op("ixor", *_on_words(lambda x, y: x ^ y), "({} ^ {})", _WORDS, "integer")
 SHL = Op("shl", *_on_words(lambda x, y: x << y), "({} << {})", _WORDS, "integer")
-SHR = Op("shr", lambda x, y: (x & 0xFFFFFFFF) >> y, _shift_right, "({} >> {})", _WORDS, "integer")
+SHR = Op(
+    "shr", lambda x, y: _shift_right(None, x, y), _shift_right, "({} >> {})", _WORDS, "integer"
+)
 CHOOSE = Op(
     "choose", ops.WHERE.number, ops.WHERE.array, "where({}, {}, {})", ("truth", *_WORDS), "integer"
 )
@@ -94,6 +96,8 @@ FROM_BITS = Op(
 ROUND = Op("round", *_single(lambda xp, x: xp.round(x)), "round({})", ("number",))
 INTEGER = Op("integer", *_single(_integer), "integer({})", ("number",), "integer")
 NUMBER = Op("number", float, lambda xp, x: _cast(xp, x, "float32"), "number({})", ("integer",))
+# One number, the first operand, for each element of the second.
+EACH = Op("each", lambda x, _: x, lambda xp, x, y: xp.where(y == y, x, x), "{0}")  # noqa: PLR0124
 BLOCK_MAX = Op("block_max", abs, block_max, "block_max({})", ("number",), gives_one="block")
 
 OPS: dict[str, Op] = {op.name: op for op in list(vars().values()) if isinstance(op, Op)}

@@ -31,6 +31,7 @@ class Program:
     names        node -> what the author called it
     reports      sums that the last pass makes beside its writes, for whoever asks
     block        how many elements a block has, where tensors are stored in blocks; 0 elsewhere
+    of_blocks    those of the tensors that have one number for each block
     """
 
     name: str
@@ -41,6 +42,7 @@ class Program:
     names: Mapping[Node, str]
     reports: tuple[Node, ...] = field(default=())
     block: int = 0
+    of_blocks: frozenset[str] = frozenset()
 
     @cached_property
     def written(self) -> Mapping[str, Node]:
@@ -75,14 +77,6 @@ class Program:
     def read(self) -> tuple[str, ...]:
         """The tensors that are read."""
         return tuple(x for x in self.tensors if any(x in one.read for one in self.passes))
-
-    @cached_property
-    def block_tensors(self) -> frozenset[str]:
-        """Those that have one number for each block of elements."""
-        nodes = in_order((*self.outputs.values(), *self.reports))
-        return frozenset(
-            node.name for node in nodes if node.name is not None and node.rate == "block"
-        )
 
     @cached_property
     def host(self) -> tuple[Node, ...]:

@@ -6,11 +6,8 @@ from operator import is_
 from types import MappingProxyType
 from typing import Any, Self  # Any: arrays of any dtype, in any nesting
 
-import numpy as np
-
 from ..engines import FORGOTTEN, Engine, load
 from ..engines.measuring import measure_together
-from ..engines.memory import order_of
 from ..errors import RuleError
 from ..formats import format_of
 from ..formats.choice import Choice, Formats
@@ -194,8 +191,10 @@ class Optimizer(Kept):
         vars(self).update(state)
         # A copy of weights with strides may lie in another order than they did.
         self._states = [
-            tuple(np.asarray(state, order=order_of(weights)) for state in states)
-            for weights, states in zip(self._weights, self._states, strict=True)
+            layout.laid_out(weights, states)
+            for layout, weights, states in zip(
+                self._layouts, self._weights, self._states, strict=True
+            )
         ]
         self._engine = self._loaded()
         self._get_ready()

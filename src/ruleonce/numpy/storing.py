@@ -39,9 +39,9 @@ class Layout:
         """Those arrays, at their start; `start` says where a state starts."""
         found: dict[str, Array] = {}
         name, _, *states = self.tensors
-        if name in self.storages:
-            found |= self._parts(name, _wide(weights))
         order = order_of(weights)
+        if name in self.storages:
+            found |= self._parts(name, np.array(weights, _wide_dtype(weights), order=order))
         for state in states:
             if state in self.storages:
                 full = np.full(weights.shape, start(state), _wide_dtype(weights), order)
@@ -68,6 +68,8 @@ class Layout:
             return found[tensor]
         storage = self.storages[tensor]
         parts = [found[name] for name in storage.names(tensor)]
+        if tensor == self.tensors[0]:  # weights may have strides; their bits lie as a kernel reads
+            parts[0] = np.asarray(weights, order=order_of(weights))
         return storage.from_parts(parts, _wide_dtype(weights))
 
     def encode(
@@ -78,10 +80,23 @@ class Layout:
         if tensor not in self.storages:
             yield found[tensor], values
             return
-        like = np.empty_like(found[tensor], dtype=_wide_dtype(values))
+        like = np.empty(weights.shape, _wide_dtype(values), order_of(weights))
         like[...] = values
         for name, part in self._parts(tensor, like).items():
             yield found[name], part
+
+    def laid_out(self, weights: Array, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        """The arrays in the order of these weights. A block is a run of memory: in another order,
+        what is stored in blocks is encoded anew.
+        """
+        order = order_of(weights)
+        found = dict(zip(self.arrays, arrays, strict=True))
+        new = {name: np.asarray(array, order=order) for name, array in found.items()}
+        for tensor, storage in self.storages.items():
+            if storage.block and new[tensor] is not found[tensor]:
+                values = self.decoded(tensor, weights, arrays)
+                new |= self._parts(tensor, np.asarray(values, order=order))
+        return tuple(new[name] for name in self.arrays)
 
     def _parts(self, tensor: str, values: Array) -> dict[str, Array]:
         storage = self.storages[tensor]
@@ -151,10 +166,6 @@ def _layout(
         elif not (is_full and form.block):
             storages[tensor] = form
     return Layout(schema.tensors, storages, dtypes)
-
-
-def _wide(values: Array) -> Array:
-    return values.astype(_wide_dtype(values), order="K")
 
 
 def _wide_dtype(values: Array) -> np.dtype[np.generic]:
