@@ -53,6 +53,13 @@ def load(
         yield f"%{tensor} = fpext {kept} {loaded} to {number}"
 
 
+def fetch(tensor: str, form: Format, ahead: int) -> Iterator[str]:
+    """Lines behind those of `load` that ask memory for what lies so many elements ahead."""
+    kept = STORED_AS[form]
+    yield f"%{tensor}.ahead = getelementptr {kept}, ptr %{tensor}.element, i64 {ahead}"
+    yield f"call void @llvm.prefetch.p0(ptr %{tensor}.ahead, i32 0, i32 3, i32 1)"
+
+
 def store(
     tensor: str,
     value: str,

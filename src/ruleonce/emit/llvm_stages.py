@@ -162,7 +162,9 @@ class Stages:
             quotients = [
                 Quotient(
                     names[node],
-                    *(operand(arg, names, self.computed, self.lanes) for arg in node.args),
+                    operand(node.args[0], names, self.computed, self.lanes),
+                    operand(node.args[1], names, self.computed, self.lanes),
+                    self.names[node],
                 )
                 for node in divisions
             ]

@@ -173,7 +173,7 @@ class Optimizer(Kept):
         except BaseException:  # Ctrl-C: the step is done to its end, and then the loop is left
             self._finish(launches, t)
             raise
-        return reported(t, self.names, launches) if report else None
+        return reported(t, self.names, launches, leaves) if report else None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """An optimizer of copies of the parameters, with the same rule."""
