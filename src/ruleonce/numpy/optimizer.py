@@ -16,14 +16,14 @@ from ..language.rule import Rule
 from . import finite
 from .gradients import Array, Expected, check_parameters, look
 from .groups import Hyperparameters, groups_of, overrides_of
-from .kept import Kept
 from .launches import Launches, Parameters
+from .repeating import Repeating
 from .report import Report, reported
 from .storing import layouts_of
 from .structure import Structure, Tree
 
 
-class Optimizer(Kept):
+class Optimizer(Repeating):
     """Update parameters in place by a rule.
 
     rule             a function decorated with @rule
