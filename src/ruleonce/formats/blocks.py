@@ -33,7 +33,7 @@ def _once(make: Callable[[int], Storage]) -> Callable[..., Storage]:
 
 def _scale(largest: Any, levels: float) -> Any:
     odd = largest - largest  # 0; nan for inf and nan
-    return where(largest == 0, 0.0, maximum(largest / levels, _SMALLEST)) + odd
+    return where(largest == 0, 0.0, maximum(largest * (1 / levels), _SMALLEST)) + odd
 
 
 def _in_levels(x: Any, scale: Any) -> Any:

@@ -8,6 +8,7 @@ from ..errors import FormatError
 from ..language import bits
 from ..language.graph import Graph, Node, in_order
 from ..language.program import Program
+from .arithmetic import lighter
 from .storage import Storage
 
 
@@ -57,13 +58,17 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
+    kept = {**new, **{node: node for node in outputs.values()}}
+    if block:
+        lighter_of = lighter(graph, kept.values())
+        kept = {node: lighter_of[found] for node, found in kept.items()}
     return replace(
         program,
         tensors=stored_tensors(program.tensors, storages),
-        outputs=outputs,
-        scalars={name: new[node] for name, node in program.scalars.items()},
-        names={new[node]: name for node, name in program.names.items() if node in new},
-        reports=tuple(new[node] for node in program.reports),
+        outputs={name: kept[node] for name, node in outputs.items()},
+        scalars={name: kept[node] for name, node in program.scalars.items()},
+        names={kept[node]: name for node, name in program.names.items() if node in kept},
+        reports=tuple(kept[node] for node in program.reports),
         block=block,
         of_blocks=frozenset(
             name
