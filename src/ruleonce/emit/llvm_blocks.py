@@ -16,9 +16,12 @@ from ..formats import Format
 from ..language.program import Pass
 from . import llvm_division as division
 from .llvm_lanes import ONE, Lanes
+from .llvm_memory import fetch_run
 from .llvm_operations import LIBRARY
 from .llvm_stages import Stages
 from .llvm_table import parameters
+from .llvm_vectors import AHEAD
+from .names import identifier
 
 Formats = Mapping[str, Format]
 
@@ -61,6 +64,11 @@ def whole_blocks(
     yield "range.block:"
     yield "  %block.begin = phi i64 [ %range.begin, %range.ready ], [ %block.end, %range.stored ]"
     yield f"  %block.end = add nuw i64 %block.begin, {block}"
+    yield f"  %block.ahead = add nuw i64 %block.begin, {AHEAD}"
+    for tensor in one.read:
+        if tensor not in one.program.of_blocks:
+            for line in fetch_run(identifier(tensor), formats[tensor], block, "%block.ahead"):
+                yield f"  {line}"
     yield from function.stages()
     yield "range.stored:"
     yield "  %block.more = icmp ult i64 %block.end, %range.stop"

@@ -16,6 +16,8 @@ STORED_AS: Mapping[Format, str] = {
     **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
 }  # fmt: skip
 
+_CACHE_LINE = 64  # bytes
+
 
 def host_number(index: int, name: str, node: Node, computed: Format) -> Iterator[str]:
     """Load one number of the host, float64, and round it once to the precision of the kernel."""
@@ -58,6 +60,15 @@ def fetch(tensor: str, form: Format, ahead: int) -> Iterator[str]:
     kept = STORED_AS[form]
     yield f"%{tensor}.ahead = getelementptr {kept}, ptr %{tensor}.element, i64 {ahead}"
     yield f"call void @llvm.prefetch.p0(ptr %{tensor}.ahead, i32 0, i32 3, i32 1)"
+
+
+def fetch_run(tensor: str, form: Format, count: int, at: str) -> Iterator[str]:
+    """Lines that ask memory for so many elements from `at` on, each line of the cache once."""
+    kept = STORED_AS[form]
+    yield f"%{tensor}.run = getelementptr {kept}, ptr %{tensor}.at, i64 {at}"
+    for place, begin in enumerate(range(0, count * form.itemsize, _CACHE_LINE)):
+        yield f"%{tensor}.run.{place} = getelementptr i8, ptr %{tensor}.run, i64 {begin}"
+        yield f"call void @llvm.prefetch.p0(ptr %{tensor}.run.{place}, i32 0, i32 3, i32 1)"
 
 
 def store(

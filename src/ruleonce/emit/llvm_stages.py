@@ -29,6 +29,9 @@ class Stages:
         self.names |= {node: identifier(str(node.name)) for node in self._leaves}
         self._stages = stages_of(one)
         waiting = {node for stage in self._stages for node in stage.earlier}
+        used = {arg for stage in self._stages for node in stage.elements for arg in node.args}
+        narrow = [x for tensor, x in one.written.items() if formats[tensor].itemsize <= 2]
+        self._cut = {node for node in narrow if node not in used and node not in waiting}
         self._waiting = [node for node in self.names if node in waiting]
 
     def scratch(self) -> Iterator[str]:
@@ -172,7 +175,8 @@ class Stages:
                 prefix = f"stage{stage.number}.quotients.{number}"
                 yield from division.quotients(quotients, prefix, self.computed, self.lanes)
             for node in others:
-                yield from operation(node, names, self.computed, self.lanes)
+                is_cut = node in self._cut
+                yield from operation(node, names, self.computed, self.lanes, is_cut=is_cut)
 
     def _results(self, stage: Stage, names: Mapping[Node, str], at: str) -> Iterator[str]:
         """What is written to tensors, and what waits for later stages."""

@@ -58,14 +58,12 @@ class Vectors:
         """Those of a pass.
 
         Measured on Zen 4, once as it is and once compiled for AVX2: to multiply gains nothing with
-        the 16 registers of AVX2 in float32, and nothing where results are rounded to 16 bits, which
-        is then most of the work.
+        the 16 registers of AVX2 in float32.
         """
         names = node_names(one, (*one.host, *one.body))
-        rounds = any(formats[tensor].itemsize == 2 for tensor in one.written)
         wide = lanes.count * computed.itemsize >= (32 if computed is FLOAT64 else 64)
         divisions = [node for node in one.body if division.is_by_step_number(node)]
-        return cls(one, formats, computed, lanes, names, divisions if wide and not rounds else ())
+        return cls(one, formats, computed, lanes, names, divisions if wide else ())
 
     @property
     def fit(self) -> tuple[str, list[str]]:

@@ -12,29 +12,47 @@ engine. Programs whose formats lose nothing, or that have no blocks, keep the ex
 """
 
 import math
-from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
 
 from ..language import ops
 from ..language.graph import Graph, Node, in_order
+from ..language.program import Program
 
 
-def lighter(graph: Graph, roots: Iterable[Node]) -> dict[Node, Node]:
-    """Every node that the roots need -> the one that takes its place."""
+@lru_cache(maxsize=256)
+def lighter(program: Program) -> Program:
+    """The program with the lighter arithmetic; made once for each."""
+    graph = Graph()
+    roots = (*program.outputs.values(), *program.scalars.values(), *program.reports)
     nodes = in_order(roots)
-    roots_of = {node.args[0] for node in nodes if node.op is ops.SQRT}
+    rooted = {node.args[0] for node in nodes if node.op is ops.SQRT}
+    known: set[Node] = set()  # what takes the place of those
     new: dict[Node, Node] = {}
     for node in nodes:
-        if node.op is None:
-            new[node] = node
-            continue
-        args = [new[arg] for arg in node.args]
-        if node.op is ops.DIV and args[0].rate == "element" and _is_of_step(args[1]):
-            new[node] = graph.apply(ops.MUL, args[0], _reciprocal(graph, args[1]))
-        elif node.op is ops.SQRT and (factors := _factors(args[0], {new[x] for x in roots_of})):
-            new[node] = graph.apply(ops.MUL, *(graph.apply(ops.SQRT, x) for x in factors))
-        else:
-            new[node] = graph.apply(node.op, *args)
-    return new
+        new[node] = _in_its_place(graph, node, [new[arg] for arg in node.args], known)
+        if node in rooted:
+            known.add(new[node])
+    return replace(
+        program,
+        outputs={name: new[node] for name, node in program.outputs.items()},
+        scalars={name: new[node] for name, node in program.scalars.items()},
+        names={new[node]: name for node, name in program.names.items() if node in new},
+        reports=tuple(new[node] for node in program.reports),
+    )
+
+
+def _in_its_place(graph: Graph, node: Node, args: list[Node], known: set[Node]) -> Node:
+    if node.name is not None:
+        return graph.input(node.name, node.rate, node.kind)
+    if node.op is None:
+        assert node.value is not None  # noqa: S101
+        return graph.constant(node.value, node.kind)
+    if node.op is ops.DIV and args[0].rate == "element" and _is_of_step(args[1]):
+        return graph.apply(ops.MUL, args[0], _reciprocal(graph, args[1]))
+    if node.op is ops.SQRT and (factors := _factors(args[0], known)):
+        return graph.apply(ops.MUL, *(graph.apply(ops.SQRT, x) for x in factors))
+    return graph.apply(node.op, *args)
 
 
 def _is_of_step(node: Node) -> bool:
@@ -51,7 +69,7 @@ def _reciprocal(graph: Graph, number: Node) -> Node:
 
 
 def _factors(node: Node, known: set[Node]) -> tuple[Node, Node] | None:
-    """x and c of x * c, where x is one whose root is known and c a number of the step."""
+    """The x and c of x * c, where the root of x is known and c is a number of the step."""
     if node.op is not ops.MUL:
         return None
     x, c = node.args if _is_of_step(node.args[1]) else node.args[::-1]

@@ -14,7 +14,8 @@ from .storage import Storage
 
 def stored_program(program: Program, storages: Mapping[str, Storage]) -> Program:
     """The program over the parts of tensors; made once for each program and each choice."""
-    return _stored_program(program, tuple(storages.items()))
+    found = _stored_program(program, tuple(storages.items()))
+    return lighter(found) if found.block else found
 
 
 @lru_cache(maxsize=256)
@@ -58,17 +59,13 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
-    kept = {**new, **{node: node for node in outputs.values()}}
-    if block:
-        lighter_of = lighter(graph, kept.values())
-        kept = {node: lighter_of[found] for node, found in kept.items()}
     return replace(
         program,
         tensors=stored_tensors(program.tensors, storages),
-        outputs={name: kept[node] for name, node in outputs.items()},
-        scalars={name: kept[node] for name, node in program.scalars.items()},
-        names={kept[node]: name for node, name in program.names.items() if node in kept},
-        reports=tuple(kept[node] for node in program.reports),
+        outputs=outputs,
+        scalars={name: new[node] for name, node in program.scalars.items()},
+        names={new[node]: name for node, name in program.names.items() if node in new},
+        reports=tuple(new[node] for node in program.reports),
         block=block,
         of_blocks=frozenset(
             name
