@@ -24,6 +24,8 @@ from ruleonce.formats import (
     block_max,
     float8_e4m3,
     float8_e5m2,
+    float16_8,
+    float16_16,
     from_bits,
     int8,
     int8_linear,
@@ -120,6 +122,56 @@ def test_8_error_bits_are_the_upper_24_of_a_float32(pattern):
     apart = np.abs(decoded.astype(np.int64) - pattern)[number_]
     assert np.max(apart, initial=0) <= 128
     assert np.all(decoded[number_] % 256 == 0)
+
+
+# Beside random patterns: both ends of float16, its least normal number, ties, what is not finite.
+OF_FLOAT16 = [0.0, 65504.0, 65519.9, 65520.0, 65536.0, np.inf, np.nan, 2.0**-14, 2.0**-25, 1e-45]
+OF_FLOAT16 += [2.0**-14 * (1 - 2.0**-11), 1 + 2.0**-11, 1 - 2.0**-12, 2.0**-17]
+
+
+@pytest.mark.parametrize(
+    ("factory", "relative", "absolute", "infinite"),
+    [(float16_8, 2.0**-19, 2.0**-33, 65519.9375), (float16_16, 0.0, 2.0**-41, 65520.0)],
+)
+@given(arrays(np.uint32, 64, elements=st.integers(0, 2**32 - 1)))
+def test_float16_and_error_bits_are_as_near_as_documented(
+    factory, relative, absolute, infinite, pattern
+):
+    values = pattern.view(np.float32)
+    near = ((pattern & 0x8FFFFFFF) | 0x30000000).view(np.float32)  # about its range
+    values = np.concatenate([values, near, np.array([OF_FLOAT16, OF_FLOAT16], "f4").ravel()])
+    values[-len(OF_FLOAT16) :] *= -1
+    weights, error = factory().to_parts(values)
+    decoded = factory().from_parts([weights, error])
+    size = np.abs(values)
+
+    np.testing.assert_array_equal(np.isnan(decoded), np.isnan(values))
+    np.testing.assert_array_equal(np.isinf(decoded), size >= infinite)
+    np.testing.assert_array_equal(np.isinf(weights), size >= infinite)
+    values, kept = (x[size < infinite].astype(float) for x in (values, decoded))
+    np.testing.assert_array_equal(np.signbit(kept), np.signbit(values))
+    size = np.abs(values)
+    allowed = np.where(size >= 2.0**-14, relative * size, absolute)
+    if factory is float16_16:
+        allowed[size >= 2.0**-17] = 0
+    assert np.all(np.abs(kept - values) <= allowed)
+    again = factory().to_parts(decoded)
+    for first, second in zip((weights, error), again, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("factory", [float16_8, float16_16])
+def test_the_16_bits_are_the_nearest_float16(factory):
+    values = np.ldexp(np.random.default_rng(0).normal(size=9000), np.arange(9000) % 28 - 26)
+    values = values.astype(np.float32)
+    weights, error = factory().to_parts(values)
+    nearest = values.astype(np.float16)
+
+    # Where two are nearly as near, the other one: the number is rounded to the error bits first.
+    ours, best = (np.abs(x.astype(float) - values) for x in (weights, nearest))
+    unit = np.spacing(np.maximum(np.abs(nearest), np.float16(2.0**-14))).astype(float)
+    assert np.all(ours - best <= unit * 2.0 ** -(8 * error.itemsize))
+    assert np.count_nonzero(weights != nearest) < 40
 
 
 @pytest.mark.parametrize("factory", [bfloat16_8, bfloat16_16])

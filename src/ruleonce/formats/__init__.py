@@ -35,6 +35,8 @@ from .functions import number as number
 from .functions import round as round  # noqa: A004  (Python's cannot take a traced number)
 from .masters import bfloat16_8 as bfloat16_8
 from .masters import bfloat16_16 as bfloat16_16
+from .masters import float16_8 as float16_8
+from .masters import float16_16 as float16_16
 from .storage import Part as Part
 from .storage import Storage as Storage
 from .storage import per_block as per_block

@@ -139,10 +139,12 @@ def _float8(made_by: Any, mantissa: int, bias: int, largest: float, block: int) 
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale = _scale(block_max(x), largest)
-        pattern = bits(abs(_in_levels(x, scale)) * (1 / shift))
+        levels = _in_levels(x, scale)
+        levels = where(levels == levels, levels, 0.0)  # noqa: PLR0124  (what bits nan has is open)
+        pattern = bits(abs(levels) * (1 / shift))
         half = (1 << (cut - 1)) - 1
         upper = (pattern + (((pattern >> cut) & 1) + half)) >> cut
-        return upper | ((bits(x) >> 24) & 0x80), scale
+        return upper | ((bits(levels) >> 24) & 0x80), scale
 
     name = made_by.__name__
     return Storage(name, decode, encode, _parts(INT8), block, (made_by, block))

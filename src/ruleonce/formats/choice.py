@@ -22,6 +22,8 @@ STORAGES: Mapping[str, Callable[[], Storage]] = {
     "float8_e5m2": blocks.float8_e5m2,
     "bfloat16+8": masters.bfloat16_8,
     "bfloat16+16": masters.bfloat16_16,
+    "float16+8": masters.float16_8,
+    "float16+16": masters.float16_16,
 }
 
 Formats = str | Mapping[str, str | Storage | Format]

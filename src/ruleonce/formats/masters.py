@@ -1,13 +1,22 @@
-"""Weights of 16 bits that models compute with, and beside them the bits that rounding took away."""
+"""Weights of 16 bits that models compute with, and beside them the bits that rounding took away.
+
+float16 has five bits of exponent, so numbers of a float16 and more bits are equally far apart below
+6.1e-5, its least normal number, and end at 65520, from where on float16 is inf.
+"""
 
 from functools import cache
+from typing import Any  # symbols
 
-from ..language.functions import where
-from .floating import BFLOAT16, INT8, INT16
-from .functions import bits, from_bits
+from ..language.functions import abs, where  # noqa: A004
+from .floating import BFLOAT16, FLOAT16, INT8, INT16, Format
+from .functions import bits, from_bits, integer, number
 from .storage import Part, Storage
 
 _NAN = 0x7FC00000
+_SIGN = -(1 << 31)  # the bit of it
+
+_NORMAL = 2.0**-14  # the least normal number of float16
+_BIASES = 127 - 15  # that of float32, and that of float16
 
 
 @cache
@@ -48,3 +57,78 @@ def bfloat16_16() -> Storage:
 
     parts = {"weights": Part(BFLOAT16), "error": Part(INT16)}
     return Storage("bfloat16+16", decode, encode, parts, made_by=(bfloat16_16,))
+
+
+@cache
+def float16_8() -> Storage:
+    """float16 and 8 more bits: a number of 5 bits of exponent and 18 of mantissa.
+
+    It is right to 2**-19 of itself from 2**-14 on, and below to 2**-33. The float16 is the
+    nearest to it, away from 0 where two are as near; from 65519.9375 on both are inf.
+    """
+
+    def decode(weights, error):  # type: ignore[no-untyped-def]
+        return _with_error(weights, error << 5, number(error) * 2.0**-32)
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        return _float16(x, lambda pattern: (pattern + 0x10) >> 5, 8, 65519.9375)
+
+    return _of_float16("float16+8", decode, encode, INT8, float16_8)
+
+
+@cache
+def float16_16() -> Storage:
+    """float16 and 16 more bits: a number of 5 bits of exponent and 26 of mantissa.
+
+    It is a float32, bit for bit, from 2**-17 to 65520, and below right to 2**-41. The float16 is
+    the nearest to it, away from 0 where two are as near; from 65520 on both are inf.
+    """
+
+    def decode(weights, error):  # type: ignore[no-untyped-def]
+        whole = ((error + 0x8000) >> 3) - 0x1000  # an 8th of the error, with its sign
+        return _with_error(weights, whole, number(error) * 2.0**-40)
+
+    def encode(x):  # type: ignore[no-untyped-def]
+        return _float16(x, lambda pattern: pattern << 3, 16, 65520.0)
+
+    return _of_float16("float16+16", decode, encode, INT16, float16_16)
+
+
+def _of_float16(name: str, decode: Any, encode: Any, error: Format, made_by: Any) -> Storage:
+    parts = {"weights": Part(FLOAT16), "error": Part(error)}
+    return Storage(name, decode, encode, parts, made_by=(made_by,))
+
+
+def _with_error(weights: Any, of_pattern: Any, of_number: Any) -> Any:
+    """The error is one of the pattern of a float32, or below the least normal number (and at it,
+    where the error may be negative) of the number itself.
+    """
+    size = abs(weights)
+    normal = from_bits(bits(size) + of_pattern)
+    return _with_sign_of(weights, where(size > _NORMAL, normal, size + of_number))
+
+
+def _float16(x: Any, cut: Any, count: int, infinite: float) -> Any:
+    """The float16 and the error, of so many bits.
+
+    cut       from the mantissa of a float32, of 23 bits, to that of float16 with the error's
+    infinite  the least number that is rounded to inf
+
+    All is done with the pattern of a number of 5 bits of exponent: its upper 15 bits are those of
+    the float16, once it is rounded.
+    """
+    x = from_bits(bits(x))  # where the computation is in float64, in float32 from here on
+    size = abs(x)
+    fits = size < infinite
+    size = where(fits, size, 0.0)
+    is_small = size < _NORMAL
+    small = integer(where(is_small, size, 0.0) * 2.0 ** (24 + count))
+    pattern = where(is_small, small, cut(bits(size) - (_BIASES << 23)))
+    upper = (pattern + (1 << (count - 1))) >> count
+    rounded = where(is_small, number(upper) * 2.0**-24, from_bits((upper << 13) + (_BIASES << 23)))
+    weights = where(fits, rounded, abs(x) * 3e38)  # inf, or nan
+    return _with_sign_of(x, weights), pattern - (upper << count)
+
+
+def _with_sign_of(x: Any, size: Any) -> Any:
+    return from_bits(bits(size) | (bits(x) & _SIGN))

@@ -8,7 +8,7 @@ import numpy as np
 from ..engines.memory import order_of
 from ..errors import FormatError, TensorTypeError
 from ..formats import Format, Storage, format_of, stored_tensors
-from ..formats.choice import Choice, Formats
+from ..formats.choice import Choice, Formats, named
 from ..language.rule import Rule
 from .gradients import Array
 
@@ -125,10 +125,14 @@ def layouts_of(
     own = choice.formats if choice is not None and not isinstance(choice.formats, str) else {}
     if (w := rule.schema.weights) in own and found and not any(w in x.storages for x in found):
         dtypes = sorted({str(array.dtype) for array in weights})
-        raise TensorTypeError(
-            f"{w} is to be stored as {own[w]}, and no parameter has the dtype of its first part; "
-            f"they have {', '.join(dtypes)}.\n  Convert them: w.astype(ml_dtypes.bfloat16)."
-        )
+        chosen = named(own[w])
+        if isinstance(chosen, Storage):
+            wanted = next(iter(chosen.parts.values())).form.name
+            raise TensorTypeError(
+                f"{w} is to be stored as {chosen.name}, of which the parameters themselves are the "
+                f"first part: {wanted}. They are {', '.join(dtypes)}.\n  Convert them: "
+                f"w.astype({'ml_dtypes.bfloat16' if wanted == 'bfloat16' else repr(wanted)})."
+            )
     return found
 
 
