@@ -23,8 +23,10 @@ def has_tolerance(rule):
 
 
 def formats_of(rule, name):
-    """The format for every tensor that it can store: weights, or the states."""
+    """The format for every tensor that it can store: weights, or the states, or both."""
     storage = STORAGES[name]()
+    if storage.is_random:
+        return dict.fromkeys((rule.schema.weights, *rule.state), storage)
     if not storage.block:
         return {rule.schema.weights: storage}
     chosen = eight_bits(rule, {})

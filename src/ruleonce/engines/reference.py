@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import TensorError
 from ..formats import stored
 from ..language import ops
+from ..language.bits import INDEX
 from ..language.graph import Node, evaluate
 from . import FORGOTTEN, Array, Work
 from .batch import Inputs
@@ -106,6 +107,8 @@ class ReferenceLaunch:
             value = array.astype(np.int32 if array.dtype.kind in "iu" else dtype)
             # A block is a run of elements, as they lie in memory.
             values[name] = value.ravel(order_of(weights)) if self._work.storages else value
+        if any(storage.is_random for storage in self._work.storages.values()):
+            values[INDEX] = np.arange(weights.size, dtype=np.int32)
         return values
 
     def _evaluated(self, nodes: list[Node], values: dict[str, object]) -> list[Any]:

@@ -37,6 +37,7 @@ from .masters import bfloat16_8 as bfloat16_8
 from .masters import bfloat16_16 as bfloat16_16
 from .masters import float16_8 as float16_8
 from .masters import float16_16 as float16_16
+from .stochastic import bfloat16_stochastic as bfloat16_stochastic
 from .storage import Part as Part
 from .storage import Storage as Storage
 from .storage import per_block as per_block

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from ..errors import FormatError, UnknownNameError
 from ..language.hyperparameters import nearest
 from ..language.rule import Rule
-from . import analysis, blocks, masters
+from . import analysis, blocks, masters, stochastic
 from .floating import FORMATS, Format
 from .storage import Storage
 
@@ -24,6 +24,7 @@ STORAGES: Mapping[str, Callable[[], Storage]] = {
     "bfloat16+16": masters.bfloat16_16,
     "float16+8": masters.float16_8,
     "float16+16": masters.float16_16,
+    "bfloat16_stochastic": stochastic.bfloat16_stochastic,
 }
 
 Formats = str | Mapping[str, str | Storage | Format]

@@ -15,9 +15,11 @@ from typing import Any  # numbers and symbols
 import numpy as np
 
 from ..errors import FormatError
+from ..language.bits import INDEX
 from ..language.graph import Graph, Node, evaluate
 from ..language.symbol import Symbol
 from .floating import Format, stored
+from .random_bits import random_bits
 
 Array = np.ndarray[Any, Any]
 
@@ -45,20 +47,23 @@ class Storage:
 
     name     what it is called, such as "int8"
     decode   the parts, by their names -> the number
-    encode   the number -> the parts, in the order of `parts`
+    encode   the number -> the parts, in the order of `parts`; or the number and 32 random bits for
+             each element, as a whole number, if it has two arguments
     parts    name -> part; the first has an element for each of the tensor
     block    elements in a block, a power of two; 0 where no part has one number for a block
     made_by  the function that makes it, and its arguments, so that it can be pickled
+    seed     of the random bits, see random_bits
 
     Raises FormatError if decode does not take the parts, or a block is needed and not given.
     """
 
     name: str
     decode: Callable[..., Any]
-    encode: Callable[[Any], Any]
+    encode: Callable[..., Any]
     parts: Mapping[str, Part]
     block: int = 0
     made_by: tuple[Any, ...] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
         taken = tuple(signature(self.decode).parameters)
@@ -66,6 +71,11 @@ class Storage:
             raise FormatError(
                 f"the format {self.name}: decode takes ({', '.join(taken)}), and its parts are "
                 f"({', '.join(self.parts)}). Give each its name, in this order."
+            )
+        if len(signature(self.encode).parameters) not in (1, 2):
+            raise FormatError(
+                f"the format {self.name}: encode takes {signature(self.encode)}, and has to take "
+                "the number, or the number and random bits: (x), or (x, random)."
             )
         if any(part.per_block for part in self.parts.values()) != (self.block > 0):
             raise FormatError(
@@ -120,9 +130,15 @@ class Storage:
         found = self.decode(*(Symbol(graph, node) for node in parts))
         return self._checked(found, "number", "element", "decode")
 
-    def encoded(self, graph: Graph, value: Node) -> list[Node]:
-        """The nodes of the parts that hold a number."""
-        found = self.encode(Symbol(graph, value))
+    @property
+    def is_random(self) -> bool:
+        """Whether encode asks for random bits."""
+        return len(signature(self.encode).parameters) > 1
+
+    def encoded(self, graph: Graph, value: Node, tensor: str = "") -> list[Node]:
+        """The nodes of the parts that hold a number of this tensor."""
+        random = (random_bits(graph, tensor, self.seed),) if self.is_random else ()
+        found = self.encode(Symbol(graph, value), *random)
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(self.parts):
             raise FormatError(
@@ -189,8 +205,9 @@ class Storage:
             for name, value in values.items()
         }
         length = len(next(iter(values.values())))
+        given = {**values, "t": 0, INDEX: np.arange(length, dtype=np.int32)}
         with np.errstate(all="ignore"):
-            found = evaluate(nodes, values, np, scalar, block=self.block)
+            found = evaluate(nodes, given, np, scalar, block=self.block)
         blocks = -(-length // self.block) if self.block else 0
         return [
             np.broadcast_to(x, blocks if node.rate == "block" else length)
