@@ -14,7 +14,7 @@ from ruleonce.formats.choice import STORAGES, eight_bits
 
 SIZES = (0, 1, 127, 128, 300)
 STEPS = 4
-ROOTS = {"uint8_sqrt", "uint8_linear"}  # for what is never negative
+ROOTS = {name for name in STORAGES if name.startswith("uint")}  # for what is never negative
 
 
 def has_tolerance(rule):
@@ -191,3 +191,20 @@ def test_numbers_of_any_size_are_stored_alike_by_both_engines(name, dtype):
     for what, array in found[1].items():
         ours = found[0][what].astype(float)
         np.testing.assert_array_equal(ours, array.astype(float), err_msg=what)
+
+
+@pytest.mark.parametrize("block", [1, 2, 8, 512])
+def test_blocks_that_fill_no_vector_have_the_codes_of_the_reference(block):
+    storage = STORAGES["int8"](block)
+    found = []
+    for engine in ("cpu", "reference"):
+        rng = np.random.default_rng(0)
+        optimizer = ro.Momentum(
+            rng.normal(size=300).astype("f4"), engine=engine, formats=Choice({"m": storage}, 0)
+        )
+        for _ in range(3):
+            optimizer.step(rng.normal(size=300).astype("f4"))
+        found.append(everything(optimizer))
+
+    for what, array in found[1].items():
+        np.testing.assert_array_equal(found[0][what], array, err_msg=what)

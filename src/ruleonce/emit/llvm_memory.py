@@ -10,6 +10,7 @@ from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, UINT8, F
 from ..language.bits import INDEX
 from ..language.graph import Node
 from .llvm_lanes import ONE, Lanes
+from .llvm_nibbles import load_nibbles, store_nibbles
 from .names import identifier
 
 # The type of a number in a kernel, and of an element in memory.
@@ -50,6 +51,9 @@ def load(
     tensor: str, form: Format, computed: Format, lanes: Lanes = ONE, at: str = "%range.i"
 ) -> Iterator[str]:
     """Lines that leave element `at` of a tensor in %tensor."""
+    if form.per_item > 1:
+        yield from load_nibbles(tensor, form, lanes, at)
+        return
     number, kept = lanes.of(FLOATS[computed]), lanes.of(STORED_AS[form])
     yield f"%{tensor}.element = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     loaded = f"%{tensor}" if form is computed else f"%{tensor}.stored"
@@ -92,6 +96,9 @@ def store(
 
     is_exact   the value is known to be of this format already
     """
+    if form.per_item > 1:
+        yield from store_nibbles(tensor, value, lanes, at)
+        return
     kept = lanes.of(STORED_AS[form])
     yield f"%{tensor}.out = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     rounded = value

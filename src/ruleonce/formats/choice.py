@@ -18,6 +18,8 @@ STORAGES: Mapping[str, Callable[[], Storage]] = {
     "int8_linear": blocks.int8_linear,
     "uint8_sqrt": blocks.uint8_sqrt,
     "uint8_linear": blocks.uint8_linear,
+    "int4": blocks.int4,
+    "uint4_sqrt": blocks.uint4_sqrt,
     "float8_e4m3": blocks.float8_e4m3,
     "float8_e5m2": blocks.float8_e5m2,
     "bfloat16+8": masters.bfloat16_8,

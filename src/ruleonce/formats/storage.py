@@ -18,7 +18,7 @@ from ..errors import FormatError
 from ..language.bits import INDEX
 from ..language.graph import Graph, Node, evaluate
 from ..language.symbol import Symbol
-from .floating import Format, stored
+from .floating import Format, loaded, stored
 from .random_bits import random_bits
 
 Array = np.ndarray[Any, Any]
@@ -81,6 +81,12 @@ class Storage:
             raise FormatError(
                 f"the format {self.name} has a block of {self.block}; a block goes with parts that "
                 "have one number for each block, and only with them."
+            )
+        halves = [name for name, part in self.parts.items() if part.form.per_item > 1]
+        if halves and (self.block < _LEAST or any(self.parts[name].per_block for name in halves)):
+            raise FormatError(
+                f"the format {self.name}: {halves[0]} has two numbers in a byte, which threads "
+                "must not share: there has to be one for each element, in blocks of an even size."
             )
         if self.block & (self.block - 1) or self.block > _LARGEST:
             raise FormatError(
@@ -175,21 +181,43 @@ class Storage:
             for part, form in zip(parts, self.parts.values(), strict=True)
         ]
 
-    def from_parts(self, parts: list[Array], computed: np.dtype[Any] | type = np.float32) -> Array:
-        """The array that the parts hold, in the shape of the first."""
+    def from_parts(
+        self,
+        parts: list[Array],
+        computed: np.dtype[Any] | type = np.float32,
+        like: Array | None = None,
+    ) -> Array:
+        """The array that the parts hold, in the shape of the first.
+
+        like   an array in the shape, and the order, of the tensor, where the first part has two
+               numbers in a byte
+
+        Raises FormatError if that part is of another length.
+        """
+        like = self._like(parts[0], like)
         given = {
-            f"x.{place}": part.ravel(order="K").astype(
-                np.int32 if form.form.is_integer else computed
-            )
+            f"x.{place}": loaded(part.ravel(order="K"), form.form, like.size)
             for place, (part, form) in enumerate(zip(parts, self.parts.values(), strict=True))
         }
         (flat,) = self._run(self._decoder, given, np.dtype(computed))
-        found = np.empty_like(parts[0], dtype=flat.dtype)
+        found = np.empty_like(like, dtype=flat.dtype)
         found.reshape(-1, order=_order_of(found))[...] = flat
         return found
 
+    def _like(self, first: Array, like: Array | None) -> Array:
+        form = next(iter(self.parts.values())).form
+        if form.per_item == 1:
+            return first
+        if like is None or first.size != -(-like.size // form.per_item):
+            of = "which is not given" if like is None else f"of {like.size} elements"
+            raise FormatError(
+                f"the format {self.name}: {first.size} bytes with two numbers each are not those "
+                f"of the tensor, {of}."
+            )
+        return like
+
     def _shaped(self, part: Array, form: Part, values: Array) -> Array:
-        if form.per_block:
+        if form.per_block or form.form.per_item > 1:
             return part
         found = np.empty_like(values, dtype=part.dtype)
         found.reshape(-1, order=_order_of(found))[...] = part
@@ -233,7 +261,7 @@ class Storage:
         return self.encoded(graph, graph.input("value", "element"))
 
 
-_LARGEST = 1024
+_LEAST, _LARGEST = 2, 1024
 
 
 def _order(rate: str) -> int:
