@@ -202,6 +202,14 @@ def test_float16_and_error_bits_are_as_near_as_documented(
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize(("factory", "infinite"), [(float16_8, 65519.9375), (float16_16, 65520.0)])
+def test_a_float64_is_a_float32_first(factory, infinite):
+    """Just below what is inf it is rounded up to it, and the error is 0."""
+    parts = factory().to_parts(np.array([infinite - 1e-9, 1 + 1e-12, 2.0**-14 - 1e-15]))
+
+    assert factory().from_parts(parts).tolist() == [np.inf, 1.0, 2.0**-14]
+
+
 @pytest.mark.parametrize("factory", [float16_8, float16_16])
 def test_the_16_bits_are_the_nearest_float16(factory):
     values = np.ldexp(np.random.default_rng(0).normal(size=9000), np.arange(9000) % 28 - 26)

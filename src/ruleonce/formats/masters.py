@@ -71,7 +71,10 @@ def float16_8() -> Storage:
         return _with_error(weights, error << 5, number(error) * 2.0**-32)
 
     def encode(x):  # type: ignore[no-untyped-def]
-        return _float16(x, lambda pattern: (pattern + 0x10) >> 5, 8, 65519.9375)
+        size, fits = _that_fits(x, 65519.9375)
+        small = bits(size + 2.0**-9) - 0x3B000000  # the last bit of 2**-9 is worth 2**-32
+        normal = ((bits(size) + 0x10) >> 5) - (_BIASES << 18)
+        return _float16(x, fits, where(size < _NORMAL, small, normal), 8)
 
     return _of_float16("float16+8", decode, encode, INT8, float16_8)
 
@@ -89,7 +92,10 @@ def float16_16() -> Storage:
         return _with_error(weights, whole, number(error) * 2.0**-40)
 
     def encode(x):  # type: ignore[no-untyped-def]
-        return _float16(x, lambda pattern: pattern << 3, 16, 65520.0)
+        size, fits = _that_fits(x, 65520.0)
+        small = integer(where(size < _NORMAL, size, 0.0) * 2.0**40)
+        normal = (bits(size) - (_BIASES << 23)) << 3
+        return _float16(x, fits, where(size < _NORMAL, small, normal), 16)
 
     return _of_float16("float16+16", decode, encode, INT16, float16_16)
 
@@ -108,25 +114,25 @@ def _with_error(weights: Any, of_pattern: Any, of_number: Any) -> Any:
     return _with_sign_of(weights, where(size > _NORMAL, normal, size + of_number))
 
 
-def _float16(x: Any, cut: Any, count: int, infinite: float) -> Any:
+def _that_fits(x: Any, infinite: float) -> tuple[Any, Any]:
+    """The magnitude in float32, whatever is computed in, and whether it is below `infinite`; 0 for
+    one that is not.
+    """
+    size = abs(from_bits(bits(x)))
+    fits = size < infinite
+    return where(fits, size, 0.0), fits
+
+
+def _float16(x: Any, fits: Any, pattern: Any, count: int) -> tuple[Any, Any]:
     """The float16 and the error, of so many bits.
 
-    cut       from the mantissa of a float32, of 23 bits, to that of float16 with the error's
-    infinite  the least number that is rounded to inf
-
-    All is done with the pattern of a number of 5 bits of exponent: its upper 15 bits are those of
-    the float16, once it is rounded.
+    pattern   of the magnitude, with 5 bits of exponent; its upper 15 bits, once it is rounded to
+              them, are those of the float16
     """
-    x = from_bits(bits(x))  # where the computation is in float64, in float32 from here on
-    size = abs(x)
-    fits = size < infinite
-    size = where(fits, size, 0.0)
-    is_small = size < _NORMAL
-    small = integer(where(is_small, size, 0.0) * 2.0 ** (24 + count))
-    pattern = where(is_small, small, cut(bits(size) - (_BIASES << 23)))
     upper = (pattern + (1 << (count - 1))) >> count
-    rounded = where(is_small, number(upper) * 2.0**-24, from_bits((upper << 13) + (_BIASES << 23)))
-    weights = where(fits, rounded, abs(x) * 3e38)  # inf, or nan
+    normal = from_bits((upper << 13) + (_BIASES << 23))
+    small = number(upper) * 2.0**-24
+    weights = where(fits, where(small < _NORMAL, small, normal), abs(x) * 3e38)  # inf, or nan
     return _with_sign_of(x, weights), pattern - (upper << count)
 
 

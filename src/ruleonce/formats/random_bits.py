@@ -35,6 +35,6 @@ def _hashed(x: Symbol) -> Symbol:
     C. Wellons, Hash Function Prospector (github.com/skeeto/hash-prospector): the form of lowbias32
     with the constants [16 21f0aaad 15 d35a2d97 15], whose exact bias is given as 0.108.
     """
-    x = (x ^ (x >> 16)) * wrapped(0x21F0AAAD)
-    x = (x ^ (x >> 15)) * wrapped(0xD35A2D97)
+    x = (x ^ (x >> 16)) * 0x21F0AAAD
+    x = (x ^ (x >> 15)) * 0xD35A2D97
     return x ^ (x >> 15)
