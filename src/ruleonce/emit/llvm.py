@@ -30,7 +30,7 @@ from . import llvm_sums as sums
 from . import llvm_vector_sums as vector_sums
 from . import llvm_vectors as vectors
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, host_number, load, store
+from .llvm_memory import FLOATS, element_number, host_number, load, store
 from .llvm_operations import (
     LIBRARY,
     SPELLING,
@@ -99,7 +99,7 @@ def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator
 def _lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
     if one.program.block:
         return blocks.lanes_of(one, computed, fused)
-    return vectors.lanes_of(one, computed, fused)
+    return None if one.counts else vectors.lanes_of(one, computed, fused)
 
 
 def _is_stored(program: Program) -> bool:
@@ -146,6 +146,8 @@ def _element(
     """The work on element %range.i."""
     for tensor in one.read:
         yield from load(identifier(tensor), formats[tensor], computed)
+    if one.counts:
+        yield from element_number("%range.i")
     for node in one.body:
         yield from operation(node, names, computed, ONE)
     for tensor, node in one.written.items():

@@ -33,7 +33,8 @@ def lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
     """
     calls = any(node.op in LIBRARY for node in one.body)
     lanes = fused // (8 * computed.itemsize)
-    return Lanes(lanes) if lanes and not calls and not one.sums else None
+    fits = 0 < lanes <= one.program.block
+    return Lanes(lanes) if fits and not calls and not one.sums else None
 
 
 def whole_blocks(

@@ -10,7 +10,7 @@ from . import llvm_division as division
 from . import llvm_sums as sums
 from .llvm_division import Quotient
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, host_number, load, store
+from .llvm_memory import FLOATS, element_number, host_number, load, store
 from .llvm_operations import number_type, operand, operation
 from .names import identifier, node_names
 from .stages import Stage, roots_of, stages_of
@@ -24,7 +24,7 @@ class Stages:
     def __init__(self, one: Pass, formats: Formats, computed: Format, lanes: Lanes) -> None:
         self.one, self.formats, self.computed, self.lanes = one, formats, computed, lanes
         leaves = {node for root in roots_of(one) for node in in_order([root]) if node.op is None}
-        self._leaves = [node for node in leaves if node.name in one.tensors]
+        self._leaves = [node for node in leaves if node.name in (*one.tensors, bits.INDEX)]
         self.names = node_names(one, (*one.host, *one.body))
         self.names |= {node: identifier(str(node.name)) for node in self._leaves}
         self._stages = stages_of(one)
@@ -148,7 +148,9 @@ class Stages:
         own = {node: f"{self.names[node]}.{stage.number}" for node in (*stage.earlier, *again)}
         names = {**names, **own}
         for node in stage.elements:
-            if node.op is None:
+            if node.name == bits.INDEX:
+                yield from element_number(at, self.lanes, names[node])
+            elif node.op is None:
                 tensor = str(node.name)
                 form = self.formats[tensor]
                 yield from load(identifier(tensor), form, self.computed, self.lanes, at)

@@ -55,7 +55,7 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             value = new[node]
             if value.rate != "element":  # one number for all: it is that of each element
                 value = graph.apply(bits.EACH, value, graph.input(program.tensors[1], "element"))
-            encoded = storages[name].encoded(graph, value)
+            encoded = storages[name].encoded(graph, value, name)
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)

@@ -196,6 +196,7 @@ class Optimizer(Repeating):
                 self._layouts, self._weights, self._states, strict=True
             )
         ]
+        self._layouts = [x.beside(w) for x, w in zip(self._layouts, self._weights, strict=True)]
         self._engine = self._loaded()
         self._get_ready()
 
