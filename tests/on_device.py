@@ -47,18 +47,23 @@ class Tensors:
 
 
 class Beside:
-    """An optimizer of the reference engine, and the same step on the device.
+    """An optimizer of the reference engine, and the same steps on a device.
 
     formats    tensor name -> how it is stored
     weights    one array a parameter
+    gradient   the format of the gradients
+    state      makes what state starts with, from the array of a part; that of the rule without it
     """
 
-    def __init__(self, rule, formats, weights, device, gradient="float32"):
+    def __init__(self, rule, formats, weights, device, gradient="float32", state=None):
         choice = Choice(formats, smallest=0)
         params = {str(place): x for place, x in enumerate(weights)}
         self.reference = reference = ro.Optimizer(rule, params, engine="reference", formats=choice)
+        for array in (x for states in reference._states for x in states if state is not None):
+            array[...] = state(array)
         self.gradients = [np.zeros(x.size, format_of(gradient, "dw").dtype) for x in weights]
         layout = reference._layouts[0]
+        self.storages = layout.storages
         self.program = stored_program(rule.program(), layout.storages)
         forms = layout.forms(weights[0], format_of(gradient, "dw"), reference._states[0])
         columns = [weights, self.gradients, *map(list, zip(*reference._states, strict=True))]
