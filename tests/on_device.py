@@ -64,6 +64,7 @@ class Beside:
         self.gradients = [np.zeros(x.size, format_of(gradient, "dw").dtype) for x in weights]
         layout = reference._layouts[0]
         self.storages = layout.storages
+        self.inputs = None  # where numbers are made on the device
         self.program = stored_program(rule.program(), layout.storages)
         forms = layout.forms(weights[0], format_of(gradient, "dw"), reference._states[0])
         columns = [weights, self.gradients, *map(list, zip(*reference._states, strict=True))]
@@ -86,7 +87,8 @@ class Beside:
         numbers = [group.inputs(reference.t + 1) for group in reference._groups]
         if self.program.measured_scalars:
             device = self.on_device[gradient].device
-            self.call.prepare_on_device(torch.tensor(numbers, dtype=torch.float64, device=device))
+            self.inputs = torch.tensor(numbers, dtype=torch.float64, device=device)
+            self.call.prepare_on_device(self.inputs)
         else:
             self.call.prepare(numbers)
         measure_together([self.call])
