@@ -10,6 +10,7 @@ from ruleonce.engines import gpu
 from ruleonce.engines.batch import Batch
 from ruleonce.engines.measuring import measure_together
 from ruleonce.formats import Choice, format_of, stored_program
+from ruleonce.language.monitor import monitored
 
 
 class Tensors:
@@ -53,9 +54,12 @@ class Beside:
     weights    one array a parameter
     gradient   the format of the gradients
     state      makes what state starts with, from the array of a part; that of the rule without it
+    reports    whether the device reports on a step too
     """
 
-    def __init__(self, rule, formats, weights, device, gradient="float32", state=None):
+    def __init__(  # noqa: PLR0913, PLR0917
+        self, rule, formats, weights, device, gradient="float32", state=None, *, reports=False
+    ):
         choice = Choice(formats, smallest=0)
         params = {str(place): x for place, x in enumerate(weights)}
         self.reference = reference = ro.Optimizer(rule, params, engine="reference", formats=choice)
@@ -65,7 +69,8 @@ class Beside:
         layout = reference._layouts[0]
         self.storages = layout.storages
         self.inputs = None  # where numbers are made on the device
-        self.program = stored_program(rule.program(), layout.storages)
+        program = monitored(rule.program()) if reports else rule.program()
+        self.program = stored_program(program, layout.storages)
         forms = layout.forms(weights[0], format_of(gradient, "dw"), reference._states[0])
         columns = [weights, self.gradients, *map(list, zip(*reference._states, strict=True))]
         self.tensors = dict(zip(self.program.tensors, columns, strict=True))

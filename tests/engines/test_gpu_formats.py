@@ -232,6 +232,30 @@ def test_sums_are_of_what_is_decoded(device):
         tolerance.assert_close_sums(got, expected, "length")
 
 
+def test_a_step_may_be_reported_on(device):
+    """What is added up where codes are written too."""
+    chosen = {"m": int8(), "v": uint8_sqrt(), "w": bfloat16_16()}
+    both = Beside(ro.adam, chosen, weights_of(SIZES, bfloat16), device, reports=True)
+    for gradient in both.gradients:
+        gradient[...] = np.random.default_rng(0).normal(size=gradient.size)
+        gradient[7:9] = np.inf
+
+    def masters():
+        parts = zip(both.tensors["w"], both.tensors["w.error"], strict=True)
+        return [bfloat16_16().from_parts(list(x)).astype(np.float64) for x in parts]
+
+    before = masters()
+    both.step()
+    with np.errstate(invalid="ignore"):
+        rows = [
+            (np.sum(dw.astype(np.float64) ** 2), np.sum(w**2), np.sum((new - w) ** 2))
+            for dw, w, new in zip(both.gradients, before, masters(), strict=True)
+        ]
+    found = both.call.sums(0).cpu().numpy()
+    np.testing.assert_allclose(found[:, :3], rows, rtol=1e-5)
+    assert found[:, 3].tolist() == [2 * (size > 8) for size in SIZES]
+
+
 def test_numbers_may_be_computed_on_the_device(device):
     chosen = {"m": int8(), "v": uint8_sqrt(), "w": bfloat16_8()}
     both, other = (Beside(ro.adam, chosen, weights_of((1025,), bfloat16), device) for _ in range(2))

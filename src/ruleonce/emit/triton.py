@@ -10,6 +10,10 @@ they are rounded once to the precision of the kernel. A full block of aligned te
 written whole; only a tensor's last block, or a tensor that is not aligned, takes the path with a
 mask (without that, bfloat16 ran at half the bandwidth of an H100).
 
+Where tensors are stored in blocks, a block of the launch is so many whole ones of these, and has
+all that their numbers are made from: see triton_places. The addresses of what has one number for a
+block may be any.
+
 A pass that adds up leaves the sums of each block, float64, in `partial`, a row for each program of
 the launch; the kernel `<rule>_sums` makes of them those of each tensor. Within a block, and from
 block to block, the order of the additions is always the same.
@@ -40,7 +44,8 @@ LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 # What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "block_offsets", "mask", "block_mask", "host", "partial", "BLOCK", "INTERPRETED", "interpreter_semantic",
+    "offsets", "mask", "block_offsets", "block_mask", "host", "partial", "BLOCK", "INTERPRETED",
+    "interpreter_semantic",
 }  # fmt: skip
 _TAKEN_ENDS = ("_address", "_at", "_result", "_elements", "_summand")
 
