@@ -12,6 +12,9 @@ from ruleonce.engines.measuring import measure_together
 from ruleonce.formats import Choice, format_of, stored_program
 from ruleonce.language.monitor import monitored
 
+# Bytes behind a tensor: room for what a kernel might write in error.
+_BEHIND = 8192
+
 
 class Tensors:
     """NumPy arrays, and the same values on the device, one of them not aligned."""
@@ -20,7 +23,7 @@ class Tensors:
         self.arrays = arrays
         self.device = device
         self._memory = [
-            torch.zeros(x.nbytes + 64, dtype=torch.uint8, device=device) for x in arrays
+            torch.zeros(x.nbytes + _BEHIND, dtype=torch.uint8, device=device) for x in arrays
         ]
         self._offsets = [x.itemsize if place == 3 else 0 for place, x in enumerate(arrays)]
 
@@ -57,7 +60,7 @@ class Beside:
     reports    whether the device reports on a step too
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self, rule, formats, weights, device, gradient="float32", state=None, *, reports=False
     ):
         choice = Choice(formats, smallest=0)

@@ -6,7 +6,7 @@ from ..formats import FLOAT64, Format
 from ..language import bits
 from ..language.ops import Op
 
-# {0} {1} {2} are the operands, {N} is the type of numbers; {narrow} makes a float32 of a number, and
+# {0} {1} {2} are the operands, {N} is the type of numbers. {narrow} makes a float32 of a number,
 # {wide} a number of a float32.
 SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.IADD: "{0} + {1}",
