@@ -30,6 +30,7 @@ from ..language import bits
 from ..language.graph import Node, in_order
 from ..language.program import Pass, Program
 from .names import identifier, node_names
+from .triton_bits import ASKS_FOR
 from .triton_bits import functions as functions_of_bits
 from .triton_functions import FUNCTIONS
 from .triton_memory import helpers, load, store, stored_as
@@ -92,7 +93,7 @@ def _names(source: Program | Pass, nodes: Sequence[Node]) -> dict[Node, str]:
 def _elements(one: Pass, computed: Format) -> Iterator[str]:
     """The function of one element: the formula, once for both paths."""
     names = _names(one, (*one.host, *one.body))
-    arguments = [*_arguments(one, names), *(["mask"] if _asks_for_mask(one) else [])]
+    arguments = [*_arguments(one, names), *_asked_for(one)]
     yield "@triton.jit"
     yield f"def {kernel_name(one)}_elements({', '.join(arguments)}):"
     for node in one.body:
@@ -107,9 +108,10 @@ def _arguments(one: Pass, names: Mapping[Node, str]) -> list[str]:
     return [*map(_safe, one.read), *(names[node] for node in one.host)]
 
 
-def _asks_for_mask(one: Pass) -> bool:
-    """Whether elements that are not there would count."""
-    return any(node.op is bits.BLOCK_MAX for node in one.body)
+def _asked_for(one: Pass) -> list[str]:
+    """What operations ask for of the kernel, beside values."""
+    used = {node.op for node in one.body}
+    return list(dict.fromkeys(name for op, name in ASKS_FOR.items() if op in used))
 
 
 def _summand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
@@ -170,8 +172,7 @@ def _path(
         loaded = load(_safe(tensor), formats[tensor], computed, places.of(tensor))
         yield f"        {_safe(tensor)} = {loaded}"
     arguments = _arguments(one, names)
-    if _asks_for_mask(one):
-        arguments.append("None" if is_whole else "mask")
+    arguments += ["None" if is_whole and x == "mask" else x for x in _asked_for(one)]
     results = [f"{_safe(tensor)}_result" for tensor in one.written]
     summands = [f"x{place}_summand" for place in range(len(one.sums))]
     if not results and not summands:

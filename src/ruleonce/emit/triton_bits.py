@@ -27,6 +27,9 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.BLOCK_MAX: "_largest({0}, mask)",
 }
 
+# What a spelling asks for beside operands, by the name that it has in the kernel.
+ASKS_FOR: Mapping[Op, str] = {bits.BLOCK_MAX: "mask"}
+
 _SHIFT_RIGHT = """\
 @triton.jit
 def _shift_right(x, by):
@@ -54,8 +57,8 @@ def _integer(x):
     return tl.where(tl.abs(whole) < 2147483648.0, whole, other).to(tl.int32)
 """
 
-# Magnitudes are ordered as their bits are, and nan is above all. In the last block of a tensor,
-# what is past its end does not count.
+# Magnitudes are ordered as their bits are, and nan is above all. What is past the end of a tensor
+# does not count; where nothing is, there is no mask.
 _LARGEST = """\
 @triton.jit
 def _largest(x, mask):
