@@ -1,11 +1,13 @@
-"""Every rule x every format: the cpu engine gives the codes of the reference engine, bit for bit;
-and those of a step in float64, but for ties.
+"""Every rule x every format: the cpu and the gpu engine give the codes of the reference engine, bit
+for bit; and those of a step in float64, but for ties.
 
 A format is here because it stands in `ruleonce.formats.choice.STORAGES`.
 """
 
 import numpy as np
 import pytest
+import tolerance
+from on_device import Beside
 
 import ruleonce as ro
 from ruleonce.emit.llvm import LIBRARY
@@ -13,6 +15,7 @@ from ruleonce.formats import Choice
 from ruleonce.formats.choice import STORAGES, eight_bits
 
 SIZES = (0, 1, 127, 128, 300)
+INTERPRETED = (0, 1025, 300)  # by Triton's interpreter, which takes its time
 STEPS = 4
 ROOTS = {name for name in STORAGES if name.startswith("uint")}  # for what is never negative
 
@@ -84,6 +87,60 @@ def test_the_cpu_engine_has_the_codes_of_the_reference(rule, name):
                 )
             else:
                 np.testing.assert_array_equal(got, array, err_msg=what)
+
+
+def any_codes(rng):
+    """States as they may be after many steps: every code there is."""
+
+    def start(array):
+        if array.dtype.kind in "iu":
+            codes = np.iinfo(array.dtype)
+            return rng.integers(codes.min, codes.max, array.shape, endpoint=True)
+        return np.abs(rng.normal(size=array.shape))
+
+    return start
+
+
+@pytest.mark.parametrize(("rule", "name"), CASES)
+def test_the_gpu_engine_has_the_codes_of_the_reference(rule, name, device):
+    """One launch for all tensors, of whole blocks and of short ones."""
+    formats, rng = formats_of(rule, name), np.random.default_rng(0)
+    weights = [start(size, formats, rule) for size in INTERPRETED]
+    both = Beside(rule, formats, weights, device, state=any_codes(rng))
+    for gradient in both.gradients:
+        gradient[...] = rng.normal(size=gradient.size) * 10.0 ** rng.integers(-4, 3, gradient.size)
+    found = both.step()
+
+    is_close = has_tolerance(rule) or len(both.program.passes) > 1
+    for what, pairs in found.items():
+        for got, expected in pairs:
+            if not is_close:
+                np.testing.assert_array_equal(got, expected, err_msg=what)
+    if is_close:
+        assert_close(found, both.storages, rule)
+    assert not any(np.any(x) for tensors in both.on_device.values() for x in tensors.beyond())
+
+
+def assert_close(found, storages, rule):
+    """What one step of a rule gives that is not exact, from equal state."""
+    close = tolerance.assert_close_step if has_tolerance(rule) else tolerance.assert_close_sums
+    for tensor, storage in storages.items():
+        parts = [found.pop(name) for name in storage.names(tensor)]
+        if storage.block:
+            codes, scales = parts
+            for got, expected in codes:
+                tolerance.assert_close_codes(got, expected, tensor)
+            for got, expected in scales:
+                close(got, expected, tensor)
+        else:
+            coarse = 1 << (16 - 8 * parts[1][0][0].itemsize)  # the bits of float32 that it lacks
+            for pair in zip(*parts, strict=True):
+                close(
+                    *(storage.from_parts(list(x)) for x in zip(*pair, strict=True)), tensor, coarse
+                )
+    for what, pairs in found.items():
+        for got, expected in pairs:
+            close(got, expected, what)
 
 
 @ro.rule
