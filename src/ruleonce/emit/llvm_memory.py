@@ -85,11 +85,14 @@ def fetch(tensor: str, form: Format, ahead: int) -> Iterator[str]:
 
 def fetch_run(tensor: str, form: Format, count: int, at: str) -> Iterator[str]:
     """Lines that ask memory for so many elements from `at` on, each line of the cache once."""
-    kept = STORED_AS[form]
-    yield f"%{tensor}.run = getelementptr {kept}, ptr %{tensor}.at, i64 {at}"
-    for place, begin in enumerate(range(0, count * form.itemsize, _CACHE_LINE)):
-        yield f"%{tensor}.run.{place} = getelementptr i8, ptr %{tensor}.run, i64 {begin}"
-        yield f"call void @llvm.prefetch.p0(ptr %{tensor}.run.{place}, i32 0, i32 3, i32 1)"
+    size = form.itemsize
+    yield f"%{tensor}.run.whole = mul nuw i64 {at}, {size}"
+    yield f"%{tensor}.run.begin = udiv i64 %{tensor}.run.whole, {form.per_item}"
+    for place, begin in enumerate(range(0, count * size // form.per_item, _CACHE_LINE)):
+        run = f"%{tensor}.run.{place}"
+        yield f"{run}.begin = add nuw i64 %{tensor}.run.begin, {begin}"
+        yield f"{run} = getelementptr i8, ptr %{tensor}.at, i64 {run}.begin"
+        yield f"call void @llvm.prefetch.p0(ptr {run}, i32 0, i32 3, i32 1)"
 
 
 def store(
