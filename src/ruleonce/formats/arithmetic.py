@@ -1,14 +1,14 @@
-"""The arithmetic of programs that store in blocks: what is stored in 8 bits need not be divided
-exactly.
+"""The arithmetic of programs whose storage rounds: what is kept in 8 bits, or in 24, need not be
+divided exactly.
 
 Divisions and roots are what a step of Adam takes longest for, once it moves few bytes. Where a
-tensor is stored in blocks,
+tensor is stored in a format that does not keep every bit,
 
     x / c                 is x * (1 / c), for a number c of the step, whose reciprocal is known once
     sqrt(x * c)           is sqrt(x) * sqrt(c), if sqrt(x) is needed anyway, as to store v
 
 Each result is off by at most 2 units in the last place of a float32, and it is the same on every
-engine. Programs whose formats lose nothing, or that have no blocks, keep the exact operations.
+engine. Programs whose formats keep every bit have the exact operations.
 """
 
 import math

@@ -56,7 +56,7 @@ def bfloat16_16() -> Storage:
         return from_bits(upper), pattern - upper
 
     parts = {"weights": Part(BFLOAT16), "error": Part(INT16)}
-    return Storage("bfloat16+16", decode, encode, parts, made_by=(bfloat16_16,))
+    return Storage("bfloat16+16", decode, encode, parts, made_by=(bfloat16_16,), is_exact=True)
 
 
 @cache
@@ -102,7 +102,7 @@ def float16_16() -> Storage:
 
 def _of_float16(name: str, decode: Any, encode: Any, error: Format, made_by: Any) -> Storage:
     parts = {"weights": Part(FLOAT16), "error": Part(error)}
-    return Storage(name, decode, encode, parts, made_by=(made_by,))
+    return Storage(name, decode, encode, parts, made_by=(made_by,), is_exact=error is INT16)
 
 
 def _with_error(weights: Any, of_pattern: Any, of_number: Any) -> Any:

@@ -53,6 +53,8 @@ class Storage:
     block    elements in a block, a power of two; 0 where no part has one number for a block
     made_by  the function that makes it, and its arguments, so that it can be pickled
     seed     of the random bits, see random_bits
+    is_exact whether every number is kept bit for bit; a rule is then computed as without storage,
+             and else with lighter arithmetic (see formats.arithmetic)
 
     Raises FormatError if decode does not take the parts, or a block is needed and not given.
     """
@@ -64,6 +66,7 @@ class Storage:
     block: int = 0
     made_by: tuple[Any, ...] = ()
     seed: int = 0
+    is_exact: bool = False
 
     def __post_init__(self) -> None:
         taken = tuple(signature(self.decode).parameters)

@@ -15,7 +15,7 @@ from .storage import Storage
 def stored_program(program: Program, storages: Mapping[str, Storage]) -> Program:
     """The program over the parts of tensors; made once for each program and each choice."""
     found = _stored_program(program, tuple(storages.items()))
-    return lighter(found) if found.block else found
+    return found if all(storage.is_exact for storage in storages.values()) else lighter(found)
 
 
 @lru_cache(maxsize=256)
