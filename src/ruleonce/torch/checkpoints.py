@@ -1,14 +1,16 @@
 """State dicts: what goes out is PyTorch's own form; what comes in keeps its dtype."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any  # a state dict holds tensors, numbers, and what others put there
 
 import torch
 from torch import Tensor
 
+from ..formats import Storage
+from .held import parts_in
+from .notes import NOTE, note_of, taken
 from .settings import Settings
-from .states import Entry
 
 StateDict = dict[str, Any]
 
@@ -17,6 +19,7 @@ class Checkpoints(torch.optim.Optimizer):
     """The part of an optimizer that saves it, loads it and copies it."""
 
     _settings: Settings
+    _held: dict[Tensor, dict[str, Storage]]  # parameter -> key -> how its state is kept in parts
     _saved: StateDict | None = None  # what is being loaded
 
     def _forget(self) -> None:
@@ -24,14 +27,28 @@ class Checkpoints(torch.optim.Optimizer):
         raise NotImplementedError
 
     def state_dict(self) -> StateDict:
-        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer."""
-        return plain(super().state_dict())
+        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer.
+
+        State that is stored in parts is there as it lies in memory, with a note that says in which
+        format it is. `expanded_state_dict` is what torch.optim takes.
+        """
+        found = plain(super().state_dict())
+        if self._held:
+            for parameter, entry in entries(self.param_groups, found):
+                for key, storage in self._held.get(parameter, {}).items():
+                    parts = parts_in(entry, key, storage, parameter)
+                    if parts is not None:
+                        entry[key + NOTE] = note_of(storage, parts[0])
+        return found
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
 
         Unlike torch.optim, each state keeps the dtype that it was saved in (or gets the optimizer's
-        `state_dtype`), and is copied.
+        `state_dtype`), and is copied. What is stored as this optimizer stores it goes on bit for
+        bit; another format is decoded, and encoded again at the next step.
+
+        Raises FormatError, and changes nothing, for a format that there is not.
         """
         last = self.register_load_state_dict_pre_hook(self._note_saved)
         try:
@@ -44,21 +61,49 @@ class Checkpoints(torch.optim.Optimizer):
         self._saved = state_dict
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_settings": self._settings}
+        return {**super().__getstate__(), "_settings": self._settings, "_held": self._held}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = self.__dict__.get("_saved")
         if saved is not None:  # within load_state_dict
             parameters = [p for group in state["param_groups"] for p in group["params"]]
-            state = {**state, "state": as_saved(state["state"], saved, parameters)}
+            found = as_saved(state["state"], saved, parameters)
+            held = {
+                key: self._taken(entry) for key, entry in found.items() if isinstance(entry, dict)
+            }
+            state = {**state, "state": found, "_held": {k: v for k, v in held.items() if v}}
         super().__setstate__(state)
         self._forget()
+
+    def _taken(self, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How an entry says that it is kept; its notes are taken out of it."""
+        storing = self._settings.storing
+        return taken(entry, storing.storages if storing is not None else ())
+
+    def _held_of(self, parameter: Tensor, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How the state of a parameter is kept in parts, to be looked at and changed."""
+        if self._settings.storing is None and not self._held:
+            return {}
+        held = self._held.setdefault(parameter, {})
+        if any(key.endswith(NOTE) for key in entry):  # someone has loaded it past this class
+            held |= self._taken(entry)
+        return held
+
+
+def entries(
+    groups: Sequence[Mapping[str, Any]], state_dict: StateDict
+) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+    """Each parameter with its entry in a state dict."""
+    for group, numbered in zip(groups, state_dict["param_groups"], strict=True):
+        for parameter, place in zip(group["params"], numbered["params"], strict=True):
+            if place in state_dict["state"]:
+                yield parameter, state_dict["state"][place]
 
 
 def plain(state_dict: StateDict) -> StateDict:
     """A state dict of plain dictionaries: torch.load(weights_only=True) takes no others."""
     state = {
-        key: dict(value) if isinstance(value, Entry) else value
+        key: dict(value) if isinstance(value, dict) else value
         for key, value in state_dict["state"].items()
     }
     return {**state_dict, "state": state}
