@@ -32,7 +32,9 @@ class Choosing(torch.optim.Optimizer):
 
     @property
     def _naming(self) -> Naming:
-        return Naming(self.state_names, self.has_step, self._settings.state_dtype)
+        settings = self._settings
+        widens = settings.storing is not None
+        return Naming(self.state_names, self.has_step, settings.state_dtype, widens)
 
     def _choice(self, group: Group) -> Choice:
         if group.get("differentiable"):
