@@ -1,9 +1,8 @@
-"""State in formats: the bits of the NumPy front end for every class, groups, exemptions, refusals."""
+"""State in formats: the bits of the NumPy front end, groups, exemptions, refusals."""
 
 import itertools
 
 import ml_dtypes
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -60,9 +59,7 @@ def in_numpy(optimizer, weights, formats):
     """The optimizer of the NumPy front end that has the rule and the numbers of one of ours."""
     choice = optimizer._choice(optimizer.param_groups[0])
     numbers = dict(zip(choice.numbers, optimizer._numbers(choice, 0), strict=True))
-    return ro.Optimizer(
-        choice.rule, weights, formats=formats, **numbers, **dict(choice.switches)
-    )
+    return ro.Optimizer(choice.rule, weights, formats=formats, **numbers, **dict(choice.switches))
 
 
 def assert_equal_to_numpy(optimizer, parameters, other, weights):
@@ -172,9 +169,7 @@ def test_a_choice_exempts_by_size_and_by_name():
     model(torch.arange(64)).backward()
     optimizer.step()
 
-    stored = {
-        name for name, p in model.named_parameters() if "exp_avg.scale" in optimizer.state[p]
-    }
+    stored = {name for name, p in model.named_parameters() if "exp_avg.scale" in optimizer.state[p]}
     assert stored == {"layer.weight"}
     assert "exp_avg.scale" in optimizer.bytes_by_tensor()["layer.weight"]
 

@@ -55,8 +55,8 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             if value.rate != "element":  # one number for all: it is that of each element
                 value = graph.apply(bits.EACH, value, graph.input(program.tensors[1], "element"))
             encoded = storages[name].encoded(graph, value)
-            if stays is not None:
-                encoded = _chosen(graph, new[stays], parts[name], encoded)
+            choice = None if stays is None else new[stays]
+            encoded = _kept_where(choice, graph, parts[name], encoded)
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
@@ -86,7 +86,11 @@ def _stays(node: Node, name: str) -> Node | None:
     return node.args[0]
 
 
-def _chosen(graph: Graph, stays: Node, old: Sequence[Node], new: Sequence[Node]) -> list[Node]:
+def _kept_where(
+    stays: Node | None, graph: Graph, old: Sequence[Node], new: Sequence[Node]
+) -> list[Node]:
+    if stays is None:
+        return list(new)
     return [
         graph.apply(bits.CHOOSE if one.kind == "integer" else ops.WHERE, stays, one, other)
         for one, other in zip(old, new, strict=True)

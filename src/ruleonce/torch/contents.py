@@ -10,7 +10,7 @@ from ..errors import StructureError, TensorError
 from ..formats import Storage
 from .checkpoints import Checkpoints, StateDict, entries
 from .held import parts_in, values_in
-from .layout import block_of, local
+from .layout import block_of, format_of, local
 from .notes import NOTE
 from .parts import wide
 from .settings import Group, labels_of
@@ -44,9 +44,9 @@ class Contents(Checkpoints):
         return found
 
     def expanded_state_dict(self) -> StateDict:
-        """The state dict that the class of torch.optim loads: its keys, and float32 (float64 for
-        such weights) whatever the state is stored as. Error bits of weights are not in it; see
-        `masters`.
+        """The state dict that the class of torch.optim loads: its keys, and new tensors of float32
+        (float64 for such weights), whatever the state is stored as. Error bits of weights are not
+        in it; see `masters`.
         """
         found = self.state_dict()
         with torch.no_grad():
@@ -82,8 +82,8 @@ class Contents(Checkpoints):
 
         masters   name or parameter -> tensor of its shape
 
-        Raises StructureError if one is missing, TensorError for another shape; then nothing has
-        changed.
+        Raises StructureError if one is missing, TensorError or TensorTypeError for another shape or
+        a dtype of whole numbers; then nothing has changed.
         """
         pairs = [(key, parameter, masters.get(key)) for key, parameter in self._by_key()]
         values = {key: value for key, _, value in pairs if value is not None}
@@ -96,6 +96,7 @@ class Contents(Checkpoints):
                 "(model.named_parameters()), or from the parameters themselves."
             )
         for (label, _), (key, parameter, _) in zip(self._named(), pairs, strict=True):
+            format_of(values[key].dtype, f"the master weights of {label}")
             if values[key].shape != parameter.shape:
                 raise TensorError(
                     f"the master weights of {label} have shape {tuple(values[key].shape)}, and the "
@@ -131,13 +132,16 @@ def _expanded(
     entry: Mapping[str, Any], key: str, storage: Storage | None, parameter: Tensor
 ) -> Any:
     value = entry[key]
-    if not isinstance(value, Tensor) or _is_number(value, key, parameter):
+    if not isinstance(value, Tensor):
         return value
+    if _is_number(value, key, parameter):
+        return value.detach().clone()
     if storage is not None and parts_in(entry, key, storage, parameter) is not None:
         values = values_in(entry, key, storage, parameter)
         return value if values is None else _like(parameter, values, values.dtype)
     dtype = wide(parameter.dtype)
-    return value.to(dtype) if value.itemsize < dtype.itemsize else value
+    dtype = dtype if value.itemsize < dtype.itemsize else value.dtype
+    return value.detach().to(dtype, copy=True)
 
 
 def _like(parameter: Tensor, values: Tensor, dtype: torch.dtype) -> Tensor:
