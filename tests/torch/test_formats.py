@@ -111,7 +111,9 @@ def test_what_is_stored_and_how_much_it_is():
 
     first, _, small, _ = parameters
     entry = optimizer.state[first]
-    assert list(entry) == ["step", "exp_avg", "exp_avg.scale", "exp_avg_sq", "exp_avg_sq.scale"]
+    assert list(entry) == ["step", *(
+        f"exp_avg{square}{part}" for square in ("", "_sq") for part in ("", ".scale", ".format")
+    )]  # fmt: skip
     assert entry["exp_avg"].dtype == torch.int8
     assert entry["exp_avg_sq"].dtype == torch.uint8
     assert entry["exp_avg.scale"].shape == (40, 1)  # a row of scales for each row of weights

@@ -1,6 +1,6 @@
 """The moving average of the weights: kept where a step leaves some out, and put in their place."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any  # the state of an optimizer
 
@@ -17,14 +17,17 @@ from .layout import local
 from .settings import Settings
 from .slots import AVERAGE, WEIGHTS
 
-Held = Mapping[Tensor, Mapping[str, Storage]]  # parameter -> key -> how it is kept in parts
+Held = Callable[[dict[str, Any]], Mapping[str, Storage]]  # what an entry is kept in, by key
 
 
 class Averaging(torch.optim.Optimizer):
     """The part of an optimizer that has to do with the average."""
 
     _settings: Settings
-    _held: dict[Tensor, dict[str, Storage]]
+
+    def _held_in(self, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How the state of a parameter is kept in parts, by key."""
+        raise NotImplementedError
 
     @property
     def ema(self) -> float | None:
@@ -41,7 +44,7 @@ class Averaging(torch.optim.Optimizer):
                 f"there is no average: make the optimizer with one, {type(self).__name__}(..., "
                 "ema=0.999)."
             )
-        return averaged_weights(self, self._held)
+        return averaged_weights(self, self._held_in)
 
 
 _still = averaged(rule(lambda w, _: w))
@@ -56,7 +59,7 @@ def average_others(
     for parameter in parameters:
         entry = state.get(parameter, {})
         if AVERAGE in entry:
-            storages = held.get(parameter, {})
+            storages = held(entry)
             average = values_in(entry, AVERAGE, storages.get(AVERAGE), parameter)
             weights = values_in(entry, WEIGHTS, storages.get(WEIGHTS), parameter)
             assert average is not None and weights is not None  # noqa: S101, PT018
@@ -73,7 +76,7 @@ def averaged_weights(optimizer: torch.optim.Optimizer, held: Held) -> Iterator[N
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 entry = optimizer.state.get(parameter, {})
-                storage = held.get(parameter, {}).get(AVERAGE)
+                storage = held(entry).get(AVERAGE)
                 average = values_in(entry, AVERAGE, storage, parameter)
                 if average is not None:
                     pairs.append((local(parameter), average))

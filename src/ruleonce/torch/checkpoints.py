@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..formats import Storage
-from .held import parts_in
-from .notes import NOTE, note_of, taken
+from .notes import noted
 from .settings import Settings
 
 StateDict = dict[str, Any]
@@ -19,7 +18,6 @@ class Checkpoints(torch.optim.Optimizer):
     """The part of an optimizer that saves it, loads it and copies it."""
 
     _settings: Settings
-    _held: dict[Tensor, dict[str, Storage]]  # parameter -> key -> how its state is kept in parts
     _saved: StateDict | None = None  # what is being loaded
 
     def _forget(self) -> None:
@@ -32,14 +30,7 @@ class Checkpoints(torch.optim.Optimizer):
         State that is stored in parts is there as it lies in memory, with a note that says in which
         format it is. `expanded_state_dict` is what torch.optim takes.
         """
-        found = plain(super().state_dict())
-        if self._held:
-            for parameter, entry in entries(self.param_groups, found):
-                for key, storage in self._held.get(parameter, {}).items():
-                    parts = parts_in(entry, key, storage, parameter)
-                    if parts is not None:
-                        entry[key + NOTE] = note_of(storage, parts[0])
-        return found
+        return plain(super().state_dict())
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
@@ -61,33 +52,24 @@ class Checkpoints(torch.optim.Optimizer):
         self._saved = state_dict
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_settings": self._settings, "_held": self._held}
+        return {**super().__getstate__(), "_settings": self._settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = self.__dict__.get("_saved")
         if saved is not None:  # within load_state_dict
             parameters = [p for group in state["param_groups"] for p in group["params"]]
             found = as_saved(state["state"], saved, parameters)
-            held = {
-                key: self._taken(entry) for key, entry in found.items() if isinstance(entry, dict)
-            }
-            state = {**state, "state": found, "_held": {k: v for k, v in held.items() if v}}
+            for entry in found.values():
+                if isinstance(entry, dict):
+                    self._held_in(entry)  # can it be read?
+            state = {**state, "state": found}
         super().__setstate__(state)
         self._forget()
 
-    def _taken(self, entry: dict[str, Any]) -> dict[str, Storage]:
-        """How an entry says that it is kept; its notes are taken out of it."""
+    def _held_in(self, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How the state of a parameter is kept in parts, by key, as its entry says."""
         storing = self._settings.storing
-        return taken(entry, storing.storages if storing is not None else ())
-
-    def _held_of(self, parameter: Tensor, entry: dict[str, Any]) -> dict[str, Storage]:
-        """How the state of a parameter is kept in parts, to be looked at and changed."""
-        if self._settings.storing is None and not self._held:
-            return {}
-        held = self._held.setdefault(parameter, {})
-        if any(key.endswith(NOTE) for key in entry):  # someone has loaded it past this class
-            held |= self._taken(entry)
-        return held
+        return noted(entry, storing.storages if storing is not None else ())
 
 
 def entries(

@@ -51,7 +51,7 @@ class Contents(Checkpoints):
         found = self.state_dict()
         with torch.no_grad():
             for parameter, entry in entries(self.param_groups, found):
-                held = self._held.get(parameter, {})
+                held = self._held_in(entry)
                 parts = {name for key, how in held.items() for name in how.names(key)[1:]}
                 kept = {
                     key: _expanded(entry, key, held.get(key), parameter)
@@ -69,8 +69,9 @@ class Contents(Checkpoints):
         found: dict[Any, Tensor] = {}
         with torch.no_grad():
             for key, parameter in self._by_key():
-                storage = self._held.get(parameter, {}).get(WEIGHTS)
-                values = values_in(self.state.get(parameter, {}), WEIGHTS, storage, parameter)
+                entry = self.state.get(parameter, {})
+                storage = self._held_in(entry).get(WEIGHTS)
+                values = values_in(entry, WEIGHTS, storage, parameter)
                 assert values is not None  # noqa: S101
                 found[key] = _like(parameter, values, wide(parameter.dtype))
         return found
@@ -124,8 +125,8 @@ def _names_of(group: Group) -> list[str | None]:
 
 
 def _is_number(value: Tensor, key: str, parameter: Tensor) -> bool:
-    """Whether it is one number for the whole parameter, such as the step count."""
-    return key == STEP or value.ndim < min(1, parameter.ndim)
+    """Whether it is a number for the whole parameter, such as the step count, or a note."""
+    return key == STEP or key.endswith(NOTE) or value.ndim < min(1, parameter.ndim)
 
 
 def _expanded(

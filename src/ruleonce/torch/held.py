@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import TensorError
 from ..formats import Storage
 from .layout import block_of, format_of, layout_of, local, same_layout
+from .notes import NOTE, note_of
 from .parts import blocks_of, decoded, encoded, filled, fit, is_same
 from .slots import AVERAGE, WEIGHTS, Slot
 from .states import drop, put
@@ -163,14 +164,16 @@ def _plain(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _put(slot: Slot, key: str, storage: Storage, parts: list[Tensor]) -> None:
-    for name, part in zip(storage.names(key), parts, strict=True):
-        if name != WEIGHTS:
-            put(slot.entry, name, part)
+    own = {x: part for x, part in zip(storage.names(key), parts, strict=True) if x != WEIGHTS}
+    for name, part in own.items():
+        put(slot.entry, name, part)
+    put(slot.entry, key + NOTE, note_of(storage, next(iter(own.values()))))
     slot.held[key] = storage
 
 
 def _drop(slot: Slot, key: str) -> None:
-    """Take the further parts of a state away."""
+    """Take the further parts of a state away, and the note."""
     held = slot.held.pop(key, None)
-    for name in held.names(key)[1:] if held is not None else ():
-        drop(slot.entry, name)
+    if held is not None:
+        for name in (*held.names(key)[1:], key + NOTE):
+            drop(slot.entry, name)

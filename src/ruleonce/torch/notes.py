@@ -1,7 +1,8 @@
-"""How a state dict says in which format a tensor is: a note beside its parts.
+"""How an entry says in which format a tensor is stored: a note beside its parts.
 
 A note is a tensor of characters, since PyTorch's own code takes numbers and tensors in a state, and
-nothing else: `torch.optim.Optimizer.load_state_dict` recurses for ever on a string.
+nothing else: `torch.optim.Optimizer.load_state_dict` recurses for ever on a string, and distributed
+checkpoints keep no key that does not stand in the state itself.
 """
 
 from collections.abc import Iterable
@@ -13,39 +14,43 @@ from torch import Tensor
 from ..errors import FormatError
 from ..formats import Storage
 from ..formats.choice import STORAGES
-from .parts import in_blocks_of
+from .parts import PART_DTYPES, in_blocks_of
+from .states import put
 
 NOTE = ".format"  # what its key ends with
 _WIDTH = 64  # characters: distributed checkpoints are read into a tensor of the same size
 _IN_ORDER = "-"
 
 
-def note_of(storage: Storage, first: Tensor) -> Tensor:
+def note_of(storage: Storage, part: Tensor) -> Tensor:
     """What is noted: the block, in what order the dimensions lie in memory, the format's name.
 
-    first   the part with an element for each of the parameter, which blocks follow
+    part   one with an element for each of the parameter
     """
-    text = f"{storage.block} {_order_of(first)} {storage.name}".encode()
+    text = f"{storage.block} {_order_of(part)} {storage.name}".encode()
     return torch.tensor([*text, *bytes(max(0, _WIDTH - len(text)))], dtype=torch.uint8)
 
 
-def taken(entry: dict[str, Any], known: Iterable[Storage]) -> dict[str, Storage]:
-    """Take the notes out of an entry: key -> how it is kept in parts, laid out as it was noted.
+def noted(entry: dict[str, Any], known: Iterable[Storage]) -> dict[str, Storage]:
+    """How an entry is kept in parts, by key. Those that do not lie as they did when they were noted
+    are put in that order: what reads a file may not keep it, and blocks follow it.
 
     known   formats beside those that have a name in ruleonce.formats
 
     Raises FormatError for a format that there is not.
     """
     held: dict[str, Storage] = {}
-    known = list(known)
     for note in [name for name in entry if name.endswith(NOTE)]:
         key = note.removesuffix(NOTE)
-        letters = entry.pop(note)
-        block, order, name = bytes(letters.tolist()).rstrip(b"\0").decode().split(" ", 2)
+        text = bytes(entry[note].tolist()).rstrip(b"\0").decode()
+        block, order, name = text.split(" ", 2)
         storage = held[key] = _storage(name, int(block), known, key)
         for part, form in zip(storage.names(key), storage.parts.values(), strict=True):
-            if not form.per_block and isinstance(entry.get(part), Tensor):
-                entry[part] = _in_order(entry[part], order)
+            found = entry.get(part)
+            if form.per_block or not isinstance(found, Tensor):
+                continue
+            if found.dtype == PART_DTYPES[form.form] and _order_of(found) != order:
+                put(entry, part, _in_order(found, order))
     return held
 
 
@@ -74,9 +79,7 @@ def _order_of(tensor: Tensor) -> str:
 
 
 def _in_order(tensor: Tensor, order: str) -> Tensor:
-    """The same elements, in this order of dimensions: what read a file may not have kept it."""
-    if hasattr(tensor, "to_local"):
-        return tensor
+    """The same elements, in this order of dimensions."""
     if order == _IN_ORDER:
         return tensor.contiguous()
     dims = list(map(int, order.split(",")))

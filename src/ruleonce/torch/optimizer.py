@@ -30,7 +30,7 @@ from .storing import Storing
 _grad = attrgetter("grad")
 
 
-class RuleOptimizer(Averaging, Contents, Checkpoints, Choosing):
+class RuleOptimizer(Contents, Checkpoints, Averaging, Choosing):
     """A rule as an optimizer of PyTorch, with everything that torch.optim.Optimizer has.
 
     Each class says which rule its options ask for, and how PyTorch calls the rule's state and
@@ -82,7 +82,6 @@ class RuleOptimizer(Averaging, Contents, Checkpoints, Choosing):
             check_engine(engine), checked_state_dtype(state_dtype), features, storing
         )
         super().__init__(params, *args, **kwargs)
-        self._held = {}
         self._forget()
         if storing is not None:
             self._check_formats(storing)
@@ -184,7 +183,7 @@ class RuleOptimizer(Averaging, Contents, Checkpoints, Choosing):
         self.gradient_norm = extras.norm
         if self.ema is not None and not self.releases_gradients and not all(present):
             absent = [p for p, has in zip(parameters, present, strict=True) if not has]
-            average_others(self.state, self._held, absent, self.ema)
+            average_others(self.state, self._held_in, absent, self.ema)
 
     @property
     def _states(self) -> States:
@@ -249,7 +248,7 @@ class RuleOptimizer(Averaging, Contents, Checkpoints, Choosing):
                 found = self._states.get(parameter)
                 entry = self._states.new_entry() if found is None else found
                 slot = Slot(parameter, names[place], labels[place], groups[place], entry)
-                slot.held = self._held_of(parameter, entry)
+                slot.held = self._held_in(entry)
                 slot.t = self._naming.steps_of(entry)
                 self._slots[id(parameter)] = slot
             slot = self._slots[id(parameter)]
