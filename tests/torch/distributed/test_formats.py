@@ -203,6 +203,36 @@ def test_master_weights_are_dealt_out_and_gathered():
             assert (found[name] - expected).abs().max() <= expected.abs().max() * 2.0**-16
 
 
+def from_plain_and_back():
+    """State that is plain, then stored, then plain again: nearly the same."""
+    model, plain = new(options={"formats": None, "state_dtype": torch.float32})
+    train(model, plain, 0, 3)
+    stored = rt.AdamW(model.named_parameters(), formats=FORMATS, lr=0.0, betas=(0.99, 0.99))
+    stored.load_state_dict(plain.state_dict())
+    for group in stored.param_groups:
+        group["betas"] = (1.0, 1.0)
+        group["lr"] = 0.0
+    train(model, stored, 3, 4)
+    again = rt.AdamW(model.named_parameters())
+    again.load_state_dict(stored.state_dict())
+    for group in again.param_groups:
+        group["betas"] = (1.0, 1.0)
+        group["lr"] = 0.0
+    train(model, again, 4, 5)
+    return [
+        {name: whole(optimizer.state[p])["exp_avg"] for name, p in model.named_parameters()}
+        for optimizer in (plain, stored, again)
+    ]
+
+
+def test_plain_state_of_shards_is_stored_and_made_plain_again():
+    for plain, stored, again in results_of(2, from_plain_and_back):
+        for name, expected in plain.items():
+            assert (stored[name].dtype == torch.int8) == (BLOCKS[name] is not None)
+            assert again[name].dtype == torch.float32
+            assert (again[name] - expected).abs().max() <= expected.abs().max() / 60
+
+
 def divided_otherwise():
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicas", "shards"))
     weights = torch.randn(8, 256, generator=torch.Generator().manual_seed(0))
