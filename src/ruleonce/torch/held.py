@@ -10,7 +10,7 @@ from ..errors import TensorError
 from ..formats import Storage
 from .layout import block_of, format_of, layout_of, local, same_layout
 from .notes import NOTE, note_of
-from .parts import blocks_of, decoded, encoded, filled, fit, is_same
+from .parts import decoded, encoded, filled, fit, is_same
 from .slots import AVERAGE, WEIGHTS, Slot
 from .states import drop, put
 
@@ -96,13 +96,13 @@ def settle(
     """
     entry, weights, held = slot.entry, slot.parameter, slot.held.get(key)
     parts = None if held is None else parts_in(entry, key, held, weights)
-    if storage is not None and parts is not None and is_same(storage, held):
-        if fit(parts, storage, weights):
-            return
-        again = _laid_out(parts, storage, weights)
-        if again is not None:
-            _put(slot, key, storage, again)
-            return
+    if (
+        storage is not None
+        and parts is not None
+        and is_same(storage, held)
+        and fit(parts, storage, weights)
+    ):
+        return
     values = values_in(entry, key, held, weights)
     if values is None and name == AVERAGE:
         values = masters_of(slot)
@@ -122,7 +122,7 @@ def settle_weights(slot: Slot, storage: Storage | None) -> None:
     """
     weights, held = slot.parameter, slot.held.get(WEIGHTS)
     parts = None if held is None else parts_in(slot.entry, WEIGHTS, held, weights)
-    if storage is None:
+    if storage is None or len(storage.parts) == 1:  # it is in the weights themselves
         _drop(slot, WEIGHTS)
         return
     if parts is not None and is_same(storage, held):
@@ -141,24 +141,6 @@ def set_weights(slot: Slot, storage: Storage, values: Tensor) -> None:
     _put(slot, WEIGHTS, storage, parts)
 
 
-def _laid_out(parts: list[Tensor], storage: Storage, weights: Tensor) -> list[Tensor] | None:
-    """The same parts as a kernel reads them; None if their elements are in blocks of another order.
-
-    Scales in one row are dealt out to the rows of the weights, and the other way.
-    """
-    if not storage.block:
-        return [_plain(local(part), weights) for part in parts]
-    own = layout_of(weights)
-    found = []
-    for part, form in zip(parts, storage.parts.values(), strict=True):
-        if form.per_block and not hasattr(part, "to_local"):
-            wanted = blocks_of(own, storage.block)
-            found.append(part.reshape(wanted) if part.numel() == wanted.numel() else part)
-        else:
-            found.append(part)
-    return found if fit(found, storage, weights) else None
-
-
 def _plain(values: Tensor, weights: Tensor) -> Tensor:
     return block_of(weights, values.dtype, lambda new: new.copy_(values))
 
@@ -167,8 +149,9 @@ def _put(slot: Slot, key: str, storage: Storage, parts: list[Tensor]) -> None:
     own = {x: part for x, part in zip(storage.names(key), parts, strict=True) if x != WEIGHTS}
     for name, part in own.items():
         put(slot.entry, name, part)
-    put(slot.entry, key + NOTE, note_of(storage, next(iter(own.values()))))
-    slot.held[key] = storage
+    if own:
+        put(slot.entry, key + NOTE, note_of(storage, next(iter(own.values()))))
+        slot.held[key] = storage
 
 
 def _drop(slot: Slot, key: str) -> None:
