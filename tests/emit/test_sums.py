@@ -15,7 +15,15 @@ import ruleonce as ro
 from ruleonce.emit import llvm, llvm_sums
 from ruleonce.emit import triton as emitter
 from ruleonce.engines import native, triton_source
-from ruleonce.formats import FORMATS, computed_in
+from ruleonce.formats import (
+    FORMATS,
+    Storage,
+    bfloat16_8,
+    computed_in,
+    int8,
+    stored_program,
+    uint8_sqrt,
+)
 from ruleonce.language.monitor import monitored
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -51,8 +59,11 @@ def taken(w, dw, sums, partial, *, block=0.1, first=0.2, count=0.3, range_sum=0.
 
 def parts(rule, name="float32", reports=False, **others):
     program = monitored(rule.program()) if reports else rule.program()
+    storages = {tensor: x for tensor, x in others.items() if isinstance(x, Storage)}
+    program = stored_program(program, storages) if storages else program
     formats = dict.fromkeys(program.tensors, FORMATS[name])
-    formats |= {tensor: FORMATS[form] for tensor, form in others.items()}
+    for tensor, form in others.items():
+        formats |= form.forms(tensor) if tensor in storages else {tensor: FORMATS[form]}
     return program, formats, computed_in(formats.values())
 
 
@@ -219,6 +230,14 @@ def test_every_pass_compiles_for_a_gpu(target, name):
     assert (
         len(compiled(everything, target, name, m="float32")) == len(everything.program().passes) + 1
     )
+
+
+@pytest.mark.parametrize("target", [NVIDIA, AMD], ids=["nvidia", "amd"])
+def test_sums_over_what_is_stored_in_blocks_compile_for_a_gpu(target):
+    """Where nothing is written, and beside codes that are."""
+    stored = {"w": bfloat16_8(), "m": int8(), "v": uint8_sqrt()}
+
+    assert len(compiled(ro.rules.lamb, target, reports=True, **stored)) == 3
 
 
 @pytest.mark.parametrize("target", [NVIDIA, AMD], ids=["nvidia", "amd"])

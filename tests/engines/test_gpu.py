@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from on_device import Tensors
 
 import ruleonce as ro
 from ruleonce import rules
@@ -26,33 +27,6 @@ from ruleonce.language import ops
 SIZES = (0, 1, 7, 1023, 1024, 1025, 3000)
 SMALL = (0.0, -0.0, 1e-40, -1e-40, 1e-310)  # an infinite one would make all of a tensor nan
 SPECIAL = (0.0, -0.0, 1e-40, -1e-40, 1e-310, 1e30, -1e30, np.inf, -np.inf, np.nan)
-
-
-class Tensors:
-    """NumPy arrays, and the same values on the device, one of them not aligned."""
-
-    def __init__(self, arrays, device):
-        self.arrays = arrays
-        self.device = device
-        self._memory = [
-            torch.zeros(x.nbytes + 64, dtype=torch.uint8, device=device) for x in arrays
-        ]
-        self._offsets = [x.itemsize if place == 3 else 0 for place, x in enumerate(arrays)]
-
-    @property
-    def addresses(self):
-        return [m.data_ptr() + o for m, o in zip(self._memory, self._offsets, strict=True)]
-
-    def put(self):
-        for x, memory, offset in zip(self.arrays, self._memory, self._offsets, strict=True):
-            data = torch.from_numpy(x.reshape(-1).view(np.uint8).copy())
-            memory[offset : offset + x.nbytes].copy_(data)
-
-    def got(self):
-        return [
-            memory[offset : offset + x.nbytes].cpu().numpy().view(x.dtype)
-            for x, memory, offset in zip(self.arrays, self._memory, self._offsets, strict=True)
-        ]
 
 
 def compare(rule, formats, device, steps=3, sizes=SIZES):

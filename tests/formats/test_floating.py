@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from ruleonce.errors import TensorTypeError
-from ruleonce.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, computed_in, format_of, stored
+from ruleonce.formats import (
+    BFLOAT16,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    INT4,
+    UINT4,
+    computed_in,
+    format_of,
+    loaded,
+    stored,
+)
 
 
 def nearest_bfloat16(value):
@@ -69,3 +80,14 @@ def test_a_dtype_without_a_format_is_refused_with_advice(dtype, advice):
         format_of(np.dtype(dtype), "the thing")
 
     assert advice in str(caught.value)
+
+
+def test_two_numbers_of_4_bits_stand_in_a_byte_the_first_in_the_lower_half():
+    codes = np.array([1, -2, 7, -8, 3], np.int32)
+    both = stored(codes, INT4)
+
+    np.testing.assert_array_equal(both, np.array([0xE1, 0x87, 0x03], np.uint8))
+    np.testing.assert_array_equal(loaded(both, INT4, 5), codes)
+    np.testing.assert_array_equal(loaded(both, UINT4, 5), codes & 15)
+    np.testing.assert_array_equal(stored(codes & 15, UINT4), both)
+    assert stored(codes[:0], UINT4).shape == loaded(both[:0], UINT4, 0).shape == (0,)

@@ -86,12 +86,20 @@ range.loop:
   %range.i = phi i64 [ %range.begin, %range.ready ], [ %range.next, %range.stored ]
   %w.element = getelementptr float, ptr %w.at, i64 %range.i
   %w = load <16 x float>, ptr %w.element, align 4
+  %w.ahead = getelementptr float, ptr %w.element, i64 512
+  call void @llvm.prefetch.p0(ptr %w.ahead, i32 0, i32 3, i32 1)
   %dw.element = getelementptr float, ptr %dw.at, i64 %range.i
   %dw = load <16 x float>, ptr %dw.element, align 4
+  %dw.ahead = getelementptr float, ptr %dw.element, i64 512
+  call void @llvm.prefetch.p0(ptr %dw.ahead, i32 0, i32 3, i32 1)
   %m.element = getelementptr float, ptr %m.at, i64 %range.i
   %m = load <16 x float>, ptr %m.element, align 4
+  %m.ahead = getelementptr float, ptr %m.element, i64 512
+  call void @llvm.prefetch.p0(ptr %m.ahead, i32 0, i32 3, i32 1)
   %v.element = getelementptr float, ptr %v.at, i64 %range.i
   %v = load <16 x float>, ptr %v.element, align 4
+  %v.ahead = getelementptr float, ptr %v.element, i64 512
+  call void @llvm.prefetch.p0(ptr %v.ahead, i32 0, i32 3, i32 1)
   %mul_1 = fmul <16 x float> %beta1.all, %m
   %mul_2 = fmul <16 x float> %sub_1.all, %dw
   %m_new = fadd <16 x float> %mul_1, %mul_2
@@ -271,6 +279,7 @@ attributes #0 = { nounwind }
 attributes #1 = { nobuiltin nounwind willreturn memory(none) }
 declare <16 x float> @llvm.fabs.v16f32(<16 x float>)
 declare <16 x float> @llvm.sqrt.v16f32(<16 x float>)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare float @llvm.fma.f32(float, float, float)
 declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
 declare i1 @llvm.vector.reduce.or.v16i1(<16 x i1>)

@@ -176,7 +176,8 @@ def test_a_gradient_that_is_not_finite_spoils_its_block_alone():
         ({"q": "int8"}, UnknownNameError, "no tensor 'q'"),
         ({"m": "int9"}, FormatError, "no format 'int9'; did you mean 'int8'"),
         ({"m": int8(64), "v": uint8_sqrt(128)}, FormatError, "m 64, v 128 elements"),
-        ({"w": "bfloat16+8"}, TensorTypeError, "no parameter has the dtype"),
+        ({"w": "bfloat16+8"}, TensorTypeError, "first part: bfloat16. They are float32"),
+        ({"w": "float16+16"}, TensorTypeError, "Convert them: w.astype\\('float16'\\)"),
         ({"w": "bfloat16"}, FormatError, "updated in place"),
     ],
 )

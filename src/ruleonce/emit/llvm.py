@@ -27,9 +27,10 @@ from ..language.program import Pass, Program
 from . import llvm_blocks as blocks
 from . import llvm_measured as measured
 from . import llvm_sums as sums
+from . import llvm_vector_sums as vector_sums
 from . import llvm_vectors as vectors
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, host_number, load, store
+from .llvm_memory import FLOATS, element_number, host_number, load, store
 from .llvm_operations import (
     LIBRARY,
     SPELLING,
@@ -58,8 +59,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     number = FLOATS[computed]
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     used = {node.op for node in (*program.body, *program.measured)}
-    # Only the last pass, which writes, has a loop over vectors.
-    lanes = _lanes_of(program.passes[-1], formats, computed, fused)
+    lanes = next(filter(None, (_lanes_of(one, computed, fused) for one in program.passes)), None)
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
         "",
@@ -71,6 +71,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
         "attributes #0 = { nounwind }",
         "attributes #1 = { nobuiltin nounwind willreturn memory(none) }",
         *(vectors.declarations(computed, lanes) if lanes else ()),
+        *(vector_sums.declarations(computed, lanes) if lanes and program.sum_count else ()),
         *(_declarations_of_storage(program, computed, lanes) if _is_stored(program) else ()),
         "",
     ]
@@ -80,24 +81,25 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
 def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator[str]:
     """The functions of one pass."""
     name = identifier(one.name)
-    lanes = _lanes_of(one, formats, computed, fused)
+    lanes = _lanes_of(one, computed, fused)
     if one.program.block:
         if lanes:
             yield from blocks.whole_blocks(one, formats, computed, lanes, name)
         yield from blocks.all_blocks(one, formats, computed, name)
     else:
         if lanes:
-            yield from vectors.function(one, formats, computed, lanes, name)
+            loop = vector_sums.function if one.sums else vectors.function
+            yield from loop(one, formats, computed, lanes, name)
         yield from _range(one, formats, computed, name)
     yield ""
     yield from table_walk(one, name, has_vectors=lanes is not None)
     yield ""
 
 
-def _lanes_of(one: Pass, formats: Formats, computed: Format, fused: int) -> Lanes | None:
+def _lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
     if one.program.block:
         return blocks.lanes_of(one, computed, fused)
-    return vectors.lanes_of(one, formats, computed, fused)
+    return None if one.counts else vectors.lanes_of(one, computed, fused)
 
 
 def _is_stored(program: Program) -> bool:
@@ -144,6 +146,8 @@ def _element(
     """The work on element %range.i."""
     for tensor in one.read:
         yield from load(identifier(tensor), formats[tensor], computed)
+    if one.counts:
+        yield from element_number("%range.i")
     for node in one.body:
         yield from operation(node, names, computed, ONE)
     for tensor, node in one.written.items():

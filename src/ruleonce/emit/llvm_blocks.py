@@ -15,10 +15,14 @@ from collections.abc import Iterator, Mapping
 from ..formats import Format
 from ..language.program import Pass
 from . import llvm_division as division
+from . import llvm_pipeline as pipeline
 from .llvm_lanes import ONE, Lanes
+from .llvm_memory import fetch_run
 from .llvm_operations import LIBRARY
 from .llvm_stages import Stages
 from .llvm_table import parameters
+from .llvm_vectors import AHEAD
+from .names import identifier
 
 Formats = Mapping[str, Format]
 
@@ -30,7 +34,8 @@ def lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
     """
     calls = any(node.op in LIBRARY for node in one.body)
     lanes = fused // (8 * computed.itemsize)
-    return Lanes(lanes) if lanes and not calls and not one.sums else None
+    fits = 0 < lanes <= one.program.block
+    return Lanes(lanes) if fits and not calls and not one.sums else None
 
 
 def whole_blocks(
@@ -60,11 +65,22 @@ def whole_blocks(
     yield f"  br i1 {all_fit}, label %range.block, label %range.done"
     yield "range.block:"
     yield "  %block.begin = phi i64 [ %range.begin, %range.ready ], [ %block.end, %range.stored ]"
+    has_pipeline = len(function.all) > 1
+    if has_pipeline:
+        yield from pipeline.carried(function)
     yield f"  %block.end = add nuw i64 %block.begin, {block}"
-    yield from function.stages()
-    yield "range.stored:"
-    yield "  %block.more = icmp ult i64 %block.end, %range.stop"
-    yield "  br i1 %block.more, label %range.block, label %range.done"
+    yield f"  %block.ahead = add nuw i64 %block.begin, {AHEAD}"
+    for tensor in one.read:
+        if tensor not in one.program.of_blocks:
+            for line in fetch_run(identifier(tensor), formats[tensor], block, "%block.ahead"):
+                yield f"  {line}"
+    if has_pipeline:
+        yield from pipeline.blocks(function)
+    else:
+        yield from function.stages()
+        yield "range.stored:"
+        yield "  %block.more = icmp ult i64 %block.end, %range.stop"
+        yield "  br i1 %block.more, label %range.block, label %range.done"
     yield "range.done:"
     yield (
         "  %range.reached = phi i64 [ %range.begin, %range.entry ], [ %range.begin, %range.ready ],"

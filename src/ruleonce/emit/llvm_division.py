@@ -47,8 +47,9 @@ _TOP: Mapping[Format, int] = {FLOAT32: 1 << 30, FLOAT64: 1 << 62}
 
 PARTS = ("inverse", "upper", "lower")  # of a divisor; `ready` leaves them in %<result>.<part>
 
-# {r} is the result, {c} and {x} are the operands, {p} is a prefix for what belongs to no single
-# division; {T} {N} {B} are the types of numbers, of their bits and of truths.
+# {r} is the result, {c} and {x} are the operands, {d} is what the PARTS are called after, {p} is a
+# prefix for what belongs to no single division; {T} {N} {B} are the types of numbers, of their bits
+# and of truths.
 _READY = """\
 %{r}.is.large = fcmp oge {T} {c}, {least}
 %{r}.is.small = fcmp ole {T} {c}, {most}
@@ -86,23 +87,27 @@ br i1 %{p}.any.odd, label %{p}.divide, label %{p}.multiply
 _DIVIDE = "%{r}.divided = fdiv {T} {x}, {c}"
 
 _MULTIPLY = """\
-%{r}.little = fmul {T} %{r}.lower.all, {x}
-%{r}.near = call {T} @llvm.fma.{I}({T} %{r}.upper.all, {T} {x}, {T} %{r}.little)
+%{r}.little = fmul {T} %{d}.lower.all, {x}
+%{r}.near = call {T} @llvm.fma.{I}({T} %{d}.upper.all, {T} {x}, {T} %{r}.little)
 %{r}.x.minus = fneg {T} {x}
 %{r}.rest = call {T} @llvm.fma.{I}({T} %{r}.near, {T} {c}, {T} %{r}.x.minus)
 %{r}.rest.minus = fneg {T} %{r}.rest
-%{r}.product = call {T} @llvm.fma.{I}({T} %{r}.inverse.all, {T} %{r}.rest.minus, {T} %{r}.near)"""
+%{r}.product = call {T} @llvm.fma.{I}({T} %{d}.inverse.all, {T} %{r}.rest.minus, {T} %{r}.near)"""
 
 _JOIN = "%{r} = phi {T} [ %{r}.product, %{p}.multiply ], [ %{r}.divided, %{p}.divide ]"
 
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """A division: what its result and its operands are called."""
+    """A division: what its result and its operands are called.
+
+    ready   what the PARTS of its divisor are called after
+    """
 
     result: str
     dividend: str
     divisor: str
+    ready: str
 
 
 def is_by_step_number(node: Node) -> bool:
@@ -148,7 +153,8 @@ def quotients(
 
     def each(text: str) -> Iterator[str]:
         for q in together:
-            yield from text.format(r=q.result, x=q.dividend, c=q.divisor, **words).split("\n")
+            found = text.format(r=q.result, x=q.dividend, c=q.divisor, d=q.ready, **words)
+            yield from found.split("\n")
 
     shifted = [f"%{q.result}.shifted" for q in together]
     all_shifted, lines = folded(f"and {words['N']}", f"%{prefix}.shifted", shifted)

@@ -141,6 +141,9 @@ def _stored(
     if node.kind == "truth":
         yield f"  {to}.truth = uitofp i1 {value} to double"
         value = f"{to}.truth"
+    elif node.kind == "integer":
+        yield f"  {to}.whole = sitofp i32 {value} to double"
+        value = f"{to}.whole"
     yield f"  {to}.row = mul i64 %tensor, {width}"
     yield f"  {to}.place = add i64 {to}.row, {place}"
     yield f"  {to}.at = getelementptr double, ptr %{where}, i64 {to}.place"

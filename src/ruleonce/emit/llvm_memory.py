@@ -7,8 +7,11 @@ bfloat16 everywhere, so its 16 bits are moved as an integer: they are the upper 
 from collections.abc import Iterator, Mapping
 
 from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, UINT8, Format
+from ..language.bits import INDEX
 from ..language.graph import Node
 from .llvm_lanes import ONE, Lanes
+from .llvm_nibbles import load_nibbles, store_nibbles
+from .names import identifier
 
 # The type of a number in a kernel, and of an element in memory.
 FLOATS: Mapping[Format, str] = {FLOAT64: "double", FLOAT32: "float"}
@@ -16,23 +19,43 @@ STORED_AS: Mapping[Format, str] = {
     **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
 }  # fmt: skip
 
+_CACHE_LINE = 64  # bytes
+
 
 def host_number(index: int, name: str, node: Node, computed: Format) -> Iterator[str]:
     """Load one number of the host, float64, and round it once to the precision of the kernel."""
     kind, comment = node.kind, "" if node.op is None else f"  ; {node!r}"
-    rounds = kind == "truth" or computed is not FLOAT64
+    rounds = kind != "number" or computed is not FLOAT64
     yield f"%{name}.from = getelementptr double, ptr %range.host, i64 {index}{comment}"
     yield f"%{name}{'.host' if rounds else ''} = load double, ptr %{name}.from"
     if kind == "truth":
         yield f"%{name} = fcmp une double %{name}.host, 0.0"
+    elif kind == "integer":
+        yield f"%{name} = fptosi double %{name}.host to i32"
     elif rounds:
         yield f"%{name} = fptrunc double %{name}.host to {FLOATS[computed]}"
+
+
+def element_number(at: str, lanes: Lanes = ONE, name: str = "") -> Iterator[str]:
+    """Lines that leave the place of each element in its tensor under a name, or that of INDEX."""
+    name = f"%{name or identifier(INDEX)}"
+    if lanes is ONE:
+        yield f"{name} = trunc i64 {at} to i32"
+        return
+    whole, places = lanes.of("i32"), ", ".join(f"i32 {lane}" for lane in range(lanes.count))
+    yield f"{name}.first = trunc i64 {at} to i32"
+    yield f"{name}.lane = insertelement {whole} poison, i32 {name}.first, i64 0"
+    yield f"{name}.all = shufflevector {whole} {name}.lane, {whole} poison, {whole} zeroinitializer"
+    yield f"{name} = add {whole} {name}.all, <{places}>"
 
 
 def load(
     tensor: str, form: Format, computed: Format, lanes: Lanes = ONE, at: str = "%range.i"
 ) -> Iterator[str]:
     """Lines that leave element `at` of a tensor in %tensor."""
+    if form.per_item > 1:
+        yield from load_nibbles(tensor, form, lanes, at)
+        return
     number, kept = lanes.of(FLOATS[computed]), lanes.of(STORED_AS[form])
     yield f"%{tensor}.element = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     loaded = f"%{tensor}" if form is computed else f"%{tensor}.stored"
@@ -53,6 +76,25 @@ def load(
         yield f"%{tensor} = fpext {kept} {loaded} to {number}"
 
 
+def fetch(tensor: str, form: Format, ahead: int) -> Iterator[str]:
+    """Lines behind those of `load` that ask memory for what lies so many elements ahead."""
+    kept = STORED_AS[form]
+    yield f"%{tensor}.ahead = getelementptr {kept}, ptr %{tensor}.element, i64 {ahead}"
+    yield f"call void @llvm.prefetch.p0(ptr %{tensor}.ahead, i32 0, i32 3, i32 1)"
+
+
+def fetch_run(tensor: str, form: Format, count: int, at: str) -> Iterator[str]:
+    """Lines that ask memory for so many elements from `at` on, each line of the cache once."""
+    size = form.itemsize
+    yield f"%{tensor}.run.whole = mul nuw i64 {at}, {size}"
+    yield f"%{tensor}.run.begin = udiv i64 %{tensor}.run.whole, {form.per_item}"
+    for place, begin in enumerate(range(0, count * size // form.per_item, _CACHE_LINE)):
+        run = f"%{tensor}.run.{place}"
+        yield f"{run}.begin = add nuw i64 %{tensor}.run.begin, {begin}"
+        yield f"{run} = getelementptr i8, ptr %{tensor}.at, i64 {run}.begin"
+        yield f"call void @llvm.prefetch.p0(ptr {run}, i32 0, i32 3, i32 1)"
+
+
 def store(
     tensor: str,
     value: str,
@@ -68,6 +110,9 @@ def store(
 
     is_exact   the value is known to be of this format already
     """
+    if form.per_item > 1:
+        yield from store_nibbles(tensor, value, lanes, at)
+        return
     kept = lanes.of(STORED_AS[form])
     yield f"%{tensor}.out = getelementptr {STORED_AS[form]}, ptr %{tensor}.at, i64 {at}"
     rounded = value

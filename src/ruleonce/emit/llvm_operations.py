@@ -71,11 +71,10 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.EACH: "{r} = select {B} {true}, {T} {0}, {T} {1}",
     bits.ROUND: "{r} = call {T} @llvm.roundeven.{I}({T} {0})",
     bits.INTEGER: """\
-{r}.nearest = call {T} @llvm.roundeven.{I}({T} {0})
-{r}.is.some = fcmp ord {T} {r}.nearest, {zero}
-{r}.some = select {B} {r}.is.some, {T} {r}.nearest, {T} {zero}
-{r}.cast = fptosi {T} {r}.some to {W}
-{r} = freeze {W} {r}.cast""",
+{r}.is.some = fcmp ord {T} {0}, {zero}
+{r}.some = select {B} {r}.is.some, {T} {0}, {T} {zero}
+{r}.nearest = call {W} @llvm.lrint.{J}.{I}({T} {r}.some)
+{r} = freeze {W} {r}.nearest""",
     bits.NUMBER: "{r} = sitofp {W} {0} to {T}",
 }
 _IN_SINGLE: Mapping[Op, str] = {
@@ -86,6 +85,11 @@ _IN_DOUBLE: Mapping[Op, str] = {
     bits.BITS: "{r}.single = fptrunc {T} {0} to {S}\n{r} = bitcast {S} {r}.single to {W}",
     bits.FROM_BITS: "{r}.single = bitcast {W} {0} to {S}\n{r} = fpext {S} {r}.single to {T}",
 }
+# The same where only the lower half of its bits is kept: nan is 0 there anyway (x86: -2**31).
+_CUT_INTEGER = """\
+{r}.nearest = call {W} @llvm.lrint.{J}.{I}({T} {0})
+{r} = freeze {W} {r}.nearest"""
+
 _ALL: Mapping[Format, Mapping[Op, str]] = {
     FLOAT32: {**SPELLING, **SPELLING_OF_BITS, **_IN_SINGLE},
     FLOAT64: {**SPELLING, **SPELLING_OF_BITS, **_IN_DOUBLE},
@@ -104,9 +108,12 @@ LIBRARY: Mapping[Op, tuple[str, int]] = {
 
 
 def operation(
-    node: Node, names: Mapping[Node, str], computed: Format, lanes: Lanes
+    node: Node, names: Mapping[Node, str], computed: Format, lanes: Lanes, *, is_cut: bool = False
 ) -> Iterator[str]:
-    """Lines that leave the value of a node under its name."""
+    """Lines that leave the value of a node under its name.
+
+    is_cut   it is a whole number of which no more than the lower 16 bits are looked at
+    """
     assert node.op is not None  # noqa: S101
     result = f"%{names[node]}"
     operands = [operand(arg, names, computed, lanes) for arg in node.args]
@@ -118,7 +125,8 @@ def operation(
         yield f"{result} = fptrunc double {result}.double to float"
     else:
         number = FLOATS[computed]
-        text = _ALL[computed][node.op].format(
+        is_cut = is_cut and node.op is bits.INTEGER
+        text = (_CUT_INTEGER if is_cut else _ALL[computed][node.op]).format(
             *operands,
             r=result,
             W=lanes.of("i32"),
@@ -126,6 +134,7 @@ def operation(
             T=lanes.of(number),
             B=lanes.of("i1"),
             I=lanes.suffix("f", 8 * computed.itemsize),
+            J=lanes.suffix("i", 32),
             zero=lanes.all(number, "0.0"),
             one=lanes.all(number, "1.0"),
             minus_one=lanes.all(number, "-1.0"),
@@ -147,7 +156,9 @@ def number_type(node: Node, computed: Format) -> str:
 def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
     """What operations on bits call."""
     number, suffix = lanes.of(FLOATS[computed]), lanes.suffix("f", 8 * computed.itemsize)
+    whole, place = lanes.of("i32"), lanes.suffix("i", 32)
     yield f"declare {number} @llvm.roundeven.{suffix}({number})"
+    yield f"declare {whole} @llvm.lrint.{place}.{suffix}({number})"
 
 
 def _constant(node: Node, computed: Format, lanes: Lanes) -> str:

@@ -10,7 +10,7 @@ from . import llvm_division as division
 from . import llvm_sums as sums
 from .llvm_division import Quotient
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, host_number, load, store
+from .llvm_memory import FLOATS, element_number, host_number, load, store
 from .llvm_operations import number_type, operand, operation
 from .names import identifier, node_names
 from .stages import Stage, roots_of, stages_of
@@ -19,22 +19,30 @@ Formats = Mapping[str, Format]
 
 
 class Stages:
-    """The lines that both functions share."""
+    """The lines that both functions share.
+
+    begin, end   the first element of the block that they are of, and that behind its last
+    number       of the block
+    """
 
     def __init__(self, one: Pass, formats: Formats, computed: Format, lanes: Lanes) -> None:
+        self.begin, self.end, self.number = "%block.begin", "%block.end", "%block.number"
         self.one, self.formats, self.computed, self.lanes = one, formats, computed, lanes
         leaves = {node for root in roots_of(one) for node in in_order([root]) if node.op is None}
-        self._leaves = [node for node in leaves if node.name in one.tensors]
+        self._leaves = [node for node in leaves if node.name in (*one.tensors, bits.INDEX)]
         self.names = node_names(one, (*one.host, *one.body))
         self.names |= {node: identifier(str(node.name)) for node in self._leaves}
-        self._stages = stages_of(one)
-        waiting = {node for stage in self._stages for node in stage.earlier}
+        self.all = stages_of(one)
+        waiting = {node for stage in self.all for node in stage.earlier}
+        used = {arg for stage in self.all for node in stage.elements for arg in node.args}
+        narrow = [x for tensor, x in one.written.items() if formats[tensor].itemsize <= 2]
+        self._cut = {node for node in narrow if node not in used and node not in waiting}
         self._waiting = [node for node in self.names if node in waiting]
 
     def scratch(self) -> Iterator[str]:
-        """Memory for what waits for a later stage, and for sums."""
+        """Memory for what waits for a later stage, of two blocks, and for sums."""
         for node in self._waiting:
-            kept = f"[{self.one.program.block} x {number_type(node, self.computed)}]"
+            kept = f"[{2 * self.one.program.block} x {number_type(node, self.computed)}]"
             yield f"  %{self.names[node]}.kept = alloca {kept}, align 64"
         for place in range(len(self.one.sums)):
             yield f"  %sum{place}.at = alloca double"
@@ -46,7 +54,7 @@ class Stages:
         for index, node in enumerate(self.one.host, start=self.one.first_number):
             for line in host_number(index, self.names[node], node, self.computed):
                 yield f"  {line}"
-            yield from self._spread(node)
+            yield from self.spread(node)
         for node in divisions:
             name = self.names[node]
             divisor = operand(node.args[1], self.names, self.computed, ONE)
@@ -58,34 +66,44 @@ class Stages:
 
     def stages(self) -> Iterator[str]:
         """The work on a block, from %range.block to %range.stored."""
+        yield from self.count()
+        yield from self.run(self.all, "range.block")
+        yield f"  br label %{'block.sums' if self.one.sums else 'range.stored'}"
+
+    def count(self) -> Iterator[str]:
+        """The number of the block."""
         shift = self.one.program.block.bit_length() - 1
-        yield f"  %block.number = lshr i64 %block.begin, {shift}"
-        label = "range.block"
-        for stage in self._stages:
-            yield from self._before(stage)
+        yield f"  {self.number} = lshr i64 {self.begin}, {shift}"
+
+    def run(self, stages: Sequence[Stage], label: str, known: Stage | None = None) -> Iterator[str]:
+        """Some stages, behind `label`; the numbers of one may be known already."""
+        for stage in stages:
+            if stage is not known:
+                yield from self.before(stage)
             if stage.has_loop:
                 yield from self._loop(stage, label)
                 label = f"stage{stage.number}.done"
-        yield f"  br label %{'block.sums' if self.one.sums else 'range.stored'}"
 
-    def _before(self, stage: Stage) -> Iterator[str]:
-        """The numbers of the block."""
+    def before(self, stage: Stage) -> Iterator[str]:
+        """The numbers of the block that are known before a stage."""
         for node in stage.before:
             if node.op is None:
                 tensor = str(node.name)
-                lines = load(identifier(tensor), self.formats[tensor], self.computed, ONE, _BLOCK)
+                lines = load(
+                    identifier(tensor), self.formats[tensor], self.computed, ONE, self.number
+                )
             elif node.op is bits.BLOCK_MAX:
                 lines = self._largest(node)
             else:
                 lines = operation(node, self.names, self.computed, ONE)
             for line in lines:
                 yield f"  {line}"
-            yield from self._spread(node)
+            yield from self.spread(node)
         for tensor, node in self.one.written.items():
             if self._is_of_block(tensor) and stage.number == node.stage:
                 value = operand(node, self.names, self.computed, ONE)
                 form = self.formats[tensor]
-                for line in store(identifier(tensor), value, form, self.computed, ONE, _BLOCK):
+                for line in store(identifier(tensor), value, form, self.computed, ONE, self.number):
                     yield f"  {line}"
 
     def _loop(self, stage: Stage, label: str) -> Iterator[str]:
@@ -95,7 +113,7 @@ class Stages:
         yield f"  br label %{prefix}.loop"
         yield f"{prefix}.loop:"
         at = f"%{prefix}.i"
-        yield f"  {at} = phi i64 [ %block.begin, %{label} ], [ %{prefix}.next, %{last} ]"
+        yield f"  {at} = phi i64 [ {self.begin}, %{label} ], [ %{prefix}.next, %{last} ]"
         whole = self.lanes.of(self._whole)
         for node in stage.largest:
             name, zero = self.names[node], self.lanes.all(self._whole, "0")
@@ -109,7 +127,7 @@ class Stages:
             kind = sums.added_in(node, self.computed)
             total = f"%range.sum{place}"
             yield f"  {total} = phi {kind} [ 0.0, %{label} ], [ {total}.next, %{last} ]"
-        yield f"  %{prefix}.place = sub nuw i64 {at}, %block.begin"
+        yield f"  %{prefix}.place = and i64 {at}, {2 * self.one.program.block - 1}"
         for line in self._elements(stage, names, at):
             yield line if line.endswith(":") else f"  {line}"
         for place, node in mine:
@@ -121,7 +139,7 @@ class Stages:
         yield f"  br label %{last}"
         yield f"{last}:"
         yield f"  %{prefix}.next = add nuw i64 {at}, {self.lanes.count}"
-        yield f"  %{prefix}.more = icmp ult i64 %{prefix}.next, %block.end"
+        yield f"  %{prefix}.more = icmp ult i64 %{prefix}.next, {self.end}"
         yield f"  br i1 %{prefix}.more, label %{prefix}.loop, label %{prefix}.done"
         yield f"{prefix}.done:"
         for place, node in mine:
@@ -145,7 +163,9 @@ class Stages:
         own = {node: f"{self.names[node]}.{stage.number}" for node in (*stage.earlier, *again)}
         names = {**names, **own}
         for node in stage.elements:
-            if node.op is None:
+            if node.name == bits.INDEX:
+                yield from element_number(at, self.lanes, names[node])
+            elif node.op is None:
                 tensor = str(node.name)
                 form = self.formats[tensor]
                 yield from load(identifier(tensor), form, self.computed, self.lanes, at)
@@ -162,7 +182,9 @@ class Stages:
             quotients = [
                 Quotient(
                     names[node],
-                    *(operand(arg, names, self.computed, self.lanes) for arg in node.args),
+                    operand(node.args[0], names, self.computed, self.lanes),
+                    operand(node.args[1], names, self.computed, self.lanes),
+                    self.names[node],
                 )
                 for node in divisions
             ]
@@ -170,7 +192,8 @@ class Stages:
                 prefix = f"stage{stage.number}.quotients.{number}"
                 yield from division.quotients(quotients, prefix, self.computed, self.lanes)
             for node in others:
-                yield from operation(node, names, self.computed, self.lanes)
+                is_cut = node in self._cut
+                yield from operation(node, names, self.computed, self.lanes, is_cut=is_cut)
 
     def _results(self, stage: Stage, names: Mapping[Node, str], at: str) -> Iterator[str]:
         """What is written to tensors, and what waits for later stages."""
@@ -226,7 +249,8 @@ class Stages:
             most = f"%{name}.reduced"
         yield f"%{name} = bitcast {self._whole} {most} to {FLOATS[self.computed]}"
 
-    def _spread(self, node: Node) -> Iterator[str]:
+    def spread(self, node: Node) -> Iterator[str]:
+        """Lines that put a number of the block into each lane, where there are several."""
         if self.lanes is not ONE:
             kind = number_type(node, self.computed)
             for line in self.lanes.spread(self.names[node], kind):
@@ -266,9 +290,6 @@ class Stages:
             yield f"  store double {at}.total, ptr {at}.at"
             yield f"  store double 0.0, ptr %sum{place}.at"
         yield "  br label %range.stored"
-
-
-_BLOCK = "%block.number"
 
 
 def _kept(function: Stages, node: Node, stage: Stage) -> str:

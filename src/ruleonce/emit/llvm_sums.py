@@ -3,8 +3,9 @@ elements, which are exact there too, in float32).
 
 A tensor is cut into blocks of BLOCK elements, from its first element on, whoever does them; each
 block leaves its sums in memory, and the host adds up the blocks. So a sum does not depend on how
-many threads share the work. Within a block the order of the additions is left to LLVM, which takes
-as many at a time as the processor can: it is the same at each run, and may differ between kinds of
+many threads share the work. Whole blocks are for the loop over vectors, where there is one (see
+llvm_vector_sums). Within another block the order of the additions is left to LLVM, which takes as
+many at a time as the processor can: it is the same at each run, and may differ between kinds of
 processors. That is the one place where an addition may be rearranged (`reassoc`).
 
 The sums of a block lie at
@@ -12,7 +13,7 @@ The sums of a block lie at
     address in the last column of the table + 8 * (block * Program.sum_count + Pass.first_sum)
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..formats import FLOAT64, Format
 from ..language import ops
@@ -64,18 +65,26 @@ def blocks(
     yield "  %range.more = icmp ult i64 %range.next, %block.end"
     yield "  br i1 %range.more, label %range.loop, label %range.stored"
     yield "range.stored:"
-    yield f"  %block.place = mul nuw i64 %block.number, {one.program.sum_count}"
+    totals = []
     for place in places:
-        yield f"  %block.sum{place} = add nuw i64 %block.place, {one.first_sum + place}"
-        at = f"%block.sum{place}"
-        yield f"  {at}.at = getelementptr double, ptr %range.sums, i64 {at}"
         total = f"%range.sum{place}.next"
         if kinds[place] != "double":
             yield f"  {total}.wide = fpext float {total} to double"
             total = f"{total}.wide"
-        yield f"  store double {total}, ptr {at}.at"
+        totals.append(total)
+    yield from (f"  {line}" for line in stored(one, totals))
     yield "  %block.more = icmp ult i64 %block.end, %range.end"
     yield "  br i1 %block.more, label %range.block, label %range.done"
+
+
+def stored(one: Pass, totals: Sequence[str]) -> Iterator[str]:
+    """Lines that leave the sums of block %block.number where the host looks for them."""
+    yield f"%block.place = mul nuw i64 %block.number, {one.program.sum_count}"
+    for place, total in enumerate(totals):
+        at = f"%block.sum{place}"
+        yield f"{at} = add nuw i64 %block.place, {one.first_sum + place}"
+        yield f"{at}.at = getelementptr double, ptr %range.sums, i64 {at}"
+        yield f"store double {total}, ptr {at}.at"
 
 
 def added_in(node: Node, computed: Format) -> str:

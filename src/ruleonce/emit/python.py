@@ -11,19 +11,20 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any  # what exec fills
 
+from ..language import bits, ops
 from ..language.graph import Node, in_order
-from ..language.ops import OPS
 from ..language.program import Program
 from .names import identifier, node_names
 
 HostFunction = Callable[..., tuple[float, ...]]  # (pack, buffer, *step inputs)
 
-# Operators are written as such. The rest are called: `~` of a Python bool is not its negation.
+# Operators are written as such. The rest are called: `~` of a Python bool is not its negation, and
+# whole numbers wrap around.
 _CALLED = {"not"}
 _NAMESPACE: Mapping[str, Any] = {
     "inf": math.inf,
     "nan": math.nan,
-    **{f"{name}_": op.number for name, op in OPS.items()},
+    **{f"{name}_": op.number for name, op in {**ops.OPS, **bits.OPS}.items()},
 }
 
 
@@ -64,7 +65,7 @@ def load(source: str) -> HostFunction:
 def _call(node: Node, *operands: str) -> str:
     assert node.op is not None  # noqa: S101
     op = node.op
-    is_operator = op.text[0] == "(" and op.name not in _CALLED
+    is_operator = op.text[0] == "(" and op.name not in _CALLED and op.gives != "integer"
     if is_operator:
         return op.text.format(*operands)[1:-1]
     return f"{op.name}_({', '.join(operands)})"

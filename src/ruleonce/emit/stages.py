@@ -70,7 +70,8 @@ def stages_of(one: Pass) -> list[Stage]:
 
 def _needed(wanted: Sequence[Node], done: set[Node]) -> tuple[set[Node], set[Node]]:
     """What a stage computes, and what it takes from earlier ones, which have done so much. The
-    truth about an element is found again, from numbers: it has no memory of its own.
+    truth about an element is found again, from numbers: it has no memory of its own. Its place in
+    the tensor is too: to count is faster than to read.
     """
     computed: set[Node] = set()
     earlier: set[Node] = set()
@@ -79,7 +80,7 @@ def _needed(wanted: Sequence[Node], done: set[Node]) -> tuple[set[Node], set[Nod
         node = open_.pop()
         if node in computed or node in earlier:
             continue
-        if node in done and node.kind != "truth":
+        if node in done and node.kind != "truth" and node.name != bits.INDEX:
             earlier.add(node)
             continue
         computed.add(node)

@@ -10,6 +10,10 @@ they are rounded once to the precision of the kernel. A full block of aligned te
 written whole; only a tensor's last block, or a tensor that is not aligned, takes the path with a
 mask (without that, bfloat16 ran at half the bandwidth of an H100).
 
+Where tensors are stored in blocks, a block of the launch is so many whole ones of these, and has
+all that their numbers are made from: see triton_places. The addresses of what has one number for a
+block may be any.
+
 A pass that adds up leaves the sums of each block, float64, in `partial`, a row for each program of
 the launch; the kernel `<rule>_sums` makes of them those of each tensor. Within a block, and from
 block to block, the order of the additions is always the same.
@@ -22,12 +26,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from keyword import iskeyword
 
 from ..formats import FLOAT64, Format
+from ..language import bits
 from ..language.graph import Node, in_order
 from ..language.program import Pass, Program
 from .names import identifier, node_names
+from .triton_bits import ASKS_FOR
+from .triton_bits import functions as functions_of_bits
 from .triton_functions import FUNCTIONS
 from .triton_memory import helpers, load, store, stored_as
 from .triton_operations import constant, operation
+from .triton_places import Places, masks, offsets
 
 Formats = Mapping[str, Format]
 
@@ -37,7 +45,8 @@ LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 # What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "mask", "host", "partial", "BLOCK", "INTERPRETED", "interpreter_semantic",
+    "offsets", "mask", "block_offsets", "block_mask", "host", "partial", "BLOCK", "INTERPRETED",
+    "interpreter_semantic",
 }  # fmt: skip
 _TAKEN_ENDS = ("_address", "_at", "_result", "_elements", "_summand")
 
@@ -51,6 +60,7 @@ def emit(program: Program, formats: Formats, computed: Format) -> str:
     parts = [
         f"{header}import triton\nimport triton.language as tl\n",
         *dict.fromkeys(text for op, texts in FUNCTIONS.items() if op in used for text in texts),
+        *functions_of_bits(used, computed),
         *helpers(stored, computed),
         *(
             "\n".join(lines) + "\n"
@@ -83,7 +93,7 @@ def _names(source: Program | Pass, nodes: Sequence[Node]) -> dict[Node, str]:
 def _elements(one: Pass, computed: Format) -> Iterator[str]:
     """The function of one element: the formula, once for both paths."""
     names = _names(one, (*one.host, *one.body))
-    arguments = [*map(_safe, one.read), *(names[node] for node in one.host)]
+    arguments = [*_arguments(one, names), *_asked_for(one)]
     yield "@triton.jit"
     yield f"def {kernel_name(one)}_elements({', '.join(arguments)}):"
     for node in one.body:
@@ -92,6 +102,16 @@ def _elements(one: Pass, computed: Format) -> Iterator[str]:
     results = [_operand(node, names, computed) for node in one.written.values()]
     results += [_summand(node, names, computed) for node in one.sums]
     yield f"    return {', '.join(results) or '0'}"
+
+
+def _arguments(one: Pass, names: Mapping[Node, str]) -> list[str]:
+    return [*map(_safe, one.read), *(names[node] for node in one.host)]
+
+
+def _asked_for(one: Pass) -> list[str]:
+    """What operations ask for of the kernel, beside values."""
+    used = {node.op for node in one.body}
+    return list(dict.fromkeys(name for op, name in ASKS_FOR.items() if op in used))
 
 
 def _summand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
@@ -103,6 +123,7 @@ def _summand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
 def _kernel(one: Pass, formats: Formats, computed: Format) -> Iterator[str]:
     name = kernel_name(one)
     names = _names(one, (*one.host, *one.body))
+    places = Places(one.program, is_whole=True)
     sums = "partial, " if one.sums else ""
     yield "@triton.jit"
     yield f"def {name}(table, blocks, numbers, {sums}BLOCK: tl.constexpr):"
@@ -112,16 +133,17 @@ def _kernel(one: Pass, formats: Formats, computed: Format) -> Iterator[str]:
     yield f"    host = numbers + tl.load(row + {NUMBERS}) * {max(1, one.program.number_count)}"
     for index, node in enumerate(one.host, start=one.first_number):
         loaded = f"tl.load(host + {index})"
-        yield f"    {names[node]} = {_from_host(loaded, node, computed)}"
+        yield f"    {names[node]} = {_from_host(loaded, node, computed, places)}"
     for index, tensor in enumerate(one.tensors):
         if _is_used(tensor, one):
             yield f"    {_safe(tensor)}_address = tl.load(row + {FIRST + index})"
-    yield "    start = (entry & 0xFFFFFFFF) * BLOCK"
-    yield "    offsets = start + tl.arange(0, BLOCK)"
+    for line in offsets(one.program):
+        yield f"    {line}"
     yield f"    if (tl.load(row + {ALIGNED}) != 0) & (start + BLOCK <= length):"
     yield from _path(one, formats, computed, names, is_whole=True)
     yield "    else:"
-    yield "        mask = offsets < length"
+    for line in masks(one.program):
+        yield f"        {line}"
     yield from _path(one, formats, computed, names, is_whole=False)
 
 
@@ -142,40 +164,48 @@ def _path(
         if _is_used(tensor, one):
             pointer = f"tl.pointer_type(tl.{stored_as(formats[tensor])})"
             made = f"{_safe(tensor)}_address.to({pointer})"
-            hinted = f"tl.multiple_of({made}, 16)" if is_whole else made
+            is_hinted = is_whole and tensor not in one.program.of_blocks
+            hinted = f"tl.multiple_of({made}, 16)" if is_hinted else made
             yield f"        {_safe(tensor)}_at = {hinted}"
-    mask = "" if is_whole else ", mask=mask"
+    places = Places(one.program, is_whole=is_whole)
     for tensor in one.read:
-        loaded = load(_safe(tensor), formats[tensor], computed, mask)
+        loaded = load(_safe(tensor), formats[tensor], computed, places.of(tensor))
         yield f"        {_safe(tensor)} = {loaded}"
-    arguments = ", ".join([*map(_safe, one.read), *(names[node] for node in one.host)])
+    arguments = _arguments(one, names)
+    arguments += ["None" if is_whole and x == "mask" else x for x in _asked_for(one)]
     results = [f"{_safe(tensor)}_result" for tensor in one.written]
     summands = [f"x{place}_summand" for place in range(len(one.sums))]
     if not results and not summands:
         yield "        pass"
         return
-    call = f"{kernel_name(one)}_elements({arguments})"
+    call = f"{kernel_name(one)}_elements({', '.join(arguments)})"
     yield f"        {', '.join([*results, *summands])} = {call}"
     for tensor, result in zip(one.written, results, strict=True):
         # A result that does not depend on an element is one number: it fills the block.
-        value = f"tl.broadcast_to({result}, (BLOCK,))"
-        value = result if one.written[tensor].rate == "element" else value
-        for line in store(_safe(tensor), value, formats[tensor], computed, mask):
+        node, place = one.written[tensor], places.of(tensor)
+        value = f"tl.broadcast_to({result}, {place.shape})"
+        value = result if node.rate == places.rate(tensor) else value
+        is_exact = bits.is_bfloat16(node)
+        for line in store(
+            _safe(tensor), value, formats[tensor], computed, place, is_exact=is_exact
+        ):
             yield f"        {line}"
-    for place, summand in enumerate(summands, start=one.first_sum):
-        value = f"tl.broadcast_to({summand}, (BLOCK,))"
+    for number, summand in enumerate(summands, start=one.first_sum):
+        value = f"tl.broadcast_to({summand}, {places.elements.shape})"
         value = value if is_whole else f"tl.where(mask, {value}, 0.0)"
-        at = f"partial + tl.program_id(0) * {one.program.sum_count} + {place}"
-        yield f"        tl.store({at}, tl.reduce({value}, 0, tl.standard._sum_combine))"
+        for _ in range(places.dimensions):
+            value = f"tl.reduce({value}, 0, tl.standard._sum_combine)"
+        at = f"partial + tl.program_id(0) * {one.program.sum_count} + {number}"
+        yield f"        tl.store({at}, {value})"
 
 
 def _is_used(tensor: str, one: Pass) -> bool:
     return tensor in one.read or tensor in one.written
 
 
-def _from_host(loaded: str, node: Node, computed: Format) -> str:
+def _from_host(loaded: str, node: Node, computed: Format, places: Places) -> str:
     if node.kind == "truth":  # for each element: the interpreter has no `&` of one and many
-        return f"tl.broadcast_to({loaded}, (BLOCK,)) != 0.0"
+        return f"tl.broadcast_to({loaded}, {places.elements.shape}) != 0.0"
     return loaded if computed is FLOAT64 else f"{loaded}.to(tl.{computed.name})"
 
 

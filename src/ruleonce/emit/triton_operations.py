@@ -14,6 +14,7 @@ from ..formats import FLOAT64, Format
 from ..language import ops
 from ..language.graph import Node
 from ..language.ops import Op
+from .triton_bits import SPELLING_OF_BITS, words
 
 # {0} {1} {2} are the operands.
 SPELLING: Mapping[Op, str] = {
@@ -50,6 +51,8 @@ SPELLING: Mapping[Op, str] = {
     ops.FLOORDIV: "_floordiv({0}, {1})",
 }
 
+_ALL: Mapping[Op, str] = {**SPELLING, **SPELLING_OF_BITS}
+
 # Division and root of float64 are IEEE's as they stand.
 _IN_FLOAT64: Mapping[Op, str] = {ops.DIV: "{0} / {1}", ops.SQRT: "tl.sqrt({0})"}
 
@@ -60,12 +63,12 @@ LIBRARY = (ops.EXP, ops.LOG, ops.TANH, ops.ARCTAN2, ops.CBRT, ops.POWER)
 def operation(node: Node, operands: list[str], computed: Format) -> str:
     """The expression of an operation on its operands."""
     assert node.op is not None  # noqa: S101
-    text = SPELLING[node.op]
+    text = _ALL[node.op]
     if computed is FLOAT64:
-        return _IN_FLOAT64.get(node.op, text).format(*operands)
-    if node.op in LIBRARY:
+        text = _IN_FLOAT64.get(node.op, text)
+    elif node.op in LIBRARY:
         return text.format(*(f"{x}.to(tl.float64)" for x in operands)) + ".to(tl.float32)"
-    return text.format(*operands)
+    return text.format(*operands, **words(computed))
 
 
 def constant(node: Node, computed: Format) -> str:
@@ -73,6 +76,8 @@ def constant(node: Node, computed: Format) -> str:
     assert node.value is not None  # noqa: S101
     if node.kind == "truth":
         return str(bool(node.value))
+    if node.kind == "integer":
+        return f"tl.full((), {node.value}, tl.int32)"
     with np.errstate(over="ignore"):
         value = float(node.value if computed is FLOAT64 else np.float32(node.value))
     if math.isfinite(value):

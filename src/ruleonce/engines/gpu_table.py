@@ -56,6 +56,11 @@ class Table:
         self._host = torch.zeros(shape, dtype=torch.int64)
         self._rows = self._host.numpy()
         self._rows[:, LENGTH] = batch.lengths
+        # Numbers of blocks are few: nothing is said of where they lie.
+        of_blocks = batch.program.of_blocks
+        self._hinted = [
+            FIRST + place for place, x in enumerate(batch.program.tensors) if x not in of_blocks
+        ]
         is_measured = len(batch.program.passes) > 1  # then each tensor has numbers of its own
         self._rows[:, NUMBERS] = range(len(batch.rows)) if is_measured else batch.rows
         self._addresses: list[list[int]] = [[]] * len(batch.program.tensors)
@@ -79,7 +84,7 @@ class Table:
         Raises EngineError during a capture for which there is no memory.
         """
         if self._is_new:
-            self._rows[:, ALIGNED] = np.all(self._rows[:, FIRST:] % ALIGNMENT == 0, axis=1)
+            self._rows[:, ALIGNED] = np.all(self._rows[:, self._hinted] % ALIGNMENT == 0, axis=1)
         if is_capturing(self._device):
             return self._captured()
         if self._is_new:

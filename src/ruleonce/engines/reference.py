@@ -10,8 +10,9 @@ from typing import Any  # arrays of any dtype
 import numpy as np
 
 from ..errors import TensorError
-from ..formats import stored
+from ..formats import loaded, stored
 from ..language import ops
+from ..language.bits import INDEX
 from ..language.graph import Node, evaluate
 from . import FORGOTTEN, Array, Work
 from .batch import Inputs
@@ -103,9 +104,13 @@ class ReferenceLaunch:
         weights, *state = tensors
         values: dict[str, object] = dict(zip(self.program.step_inputs, inputs, strict=True))
         for name, array in zip(self.program.tensors, (weights, gradient, *state), strict=True):
-            value = array.astype(np.int32 if array.dtype.kind in "iu" else dtype)
-            # A block is a run of elements, as they lie in memory.
-            values[name] = value.ravel(order_of(weights)) if self._work.storages else value
+            value = array
+            if self._work.storages:  # a block is a run of elements, as they lie in memory
+                row = array.ravel(order_of(weights))
+                value = loaded(row, self._work.formats[name], weights.size)
+            values[name] = value if value.dtype == np.int32 else value.astype(dtype)
+        if any(storage.is_random for storage in self._work.storages.values()):
+            values[INDEX] = np.arange(weights.size, dtype=np.int32)
         return values
 
     def _evaluated(self, nodes: list[Node], values: dict[str, object]) -> list[Any]:
@@ -124,9 +129,10 @@ class ReferenceLaunch:
             for name, array in zip((weights, *state), tensors, strict=True):
                 form = work.formats[name]
                 value = np.asarray(new[name], np.int32 if form.is_integer else work.computed.dtype)
-                if value.ndim and work.storages:
-                    value = value.reshape(array.shape, order=order_of(tensors[0]))
-                value = np.broadcast_to(value, array.shape)
+                if form.per_item == 1:
+                    if value.ndim and work.storages:
+                        value = value.reshape(array.shape, order=order_of(tensors[0]))
+                    value = np.broadcast_to(value, array.shape)
                 self._results.append((array, stored(value, form)))
 
     def _one(

@@ -1,4 +1,4 @@
-"""Eight bits an element, and a scale for each block of elements.
+"""Eight or four bits an element, and a scale for each block of elements.
 
 A scale is worth one level. It is at least 1e-37, so that it never underflows and its reciprocal is
 finite; in a block of zeros it is 0. A block that holds inf or nan is nan as a whole.
@@ -9,14 +9,13 @@ from functools import cache, wraps
 from typing import Any  # symbols
 
 from ..language.functions import abs, maximum, sqrt, where  # noqa: A004
-from .floating import FLOAT32, INT8, UINT8
+from .floating import FLOAT32, INT4, INT8, UINT4, UINT8, Format
 from .functions import bits, block_max, from_bits, integer, number
 from .storage import Part, Storage, per_block
 
 BLOCK = 128  # elements; a scale of 4 bytes for each adds a 32nd of a byte an element
 
 _SMALLEST = 1e-37
-_APART = 191 / 63
 _SIGN = -(1 << 31)  # the bit of it
 
 
@@ -33,7 +32,7 @@ def _once(make: Callable[[int], Storage]) -> Callable[..., Storage]:
 
 def _scale(largest: Any, levels: float) -> Any:
     odd = largest - largest  # 0; nan for inf and nan
-    return where(largest == 0, 0.0, maximum(largest / levels, _SMALLEST)) + odd
+    return where(largest == 0, 0.0, maximum(largest * (1 / levels), _SMALLEST)) + odd
 
 
 def _in_levels(x: Any, scale: Any) -> Any:
@@ -49,7 +48,7 @@ def _with_sign_of(whole: Any, size: Any) -> Any:
     return from_bits(bits(size) | (whole & _SIGN))
 
 
-def _parts(codes: Any) -> dict[str, Part]:
+def _parts(codes: Format) -> dict[str, Part]:
     return {"codes": Part(codes), "scale": per_block(FLOAT32)}
 
 
@@ -61,21 +60,38 @@ def int8(block: int = BLOCK) -> Storage:
     where its history does, and their quotient stays what it was. From 64 levels on, codes are 191 /
     63 levels apart, and 127 stands for the largest.
     """
+    return _finer_towards_0(int8, INT8, 255.0, 64, 191 / 63, block)
+
+
+@_once
+def int4(block: int = BLOCK) -> Storage:
+    """Numbers of either sign in 4 bits, finer towards 0.
+
+    A level is a 15th of the largest number in the block, as in uint4_sqrt; codes stand for 0, 1, 2,
+    3, 6, 9, 12 and 15 of them.
+    """
+    return _finer_towards_0(int4, INT4, 15.0, 3, 3.0, block)
+
+
+def _finer_towards_0(
+    made_by: Any, codes: Format, largest: float, knee: int, apart: float, block: int
+) -> Storage:
+    """Codes are one level apart up to a code, and from there on `apart` levels."""
 
     def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
         size = abs(number(codes))
-        coarse = size * _APART - 64 * (_APART - 1)
+        coarse = size * apart - knee * (apart - 1)
         levels = where(coarse > size, coarse, size) * scale
         return _with_sign_of(codes, levels)
 
     def encode(x):  # type: ignore[no-untyped-def]
-        scale = _scale(block_max(x), 255.0)
+        scale = _scale(block_max(x), largest)
         levels = abs(_in_levels(x, scale))
-        coarse = levels * (1 / _APART) + 64 * (1 - 1 / _APART)
+        coarse = levels * (1 / apart) + knee * (1 - 1 / apart)
         size = where(coarse < levels, coarse, levels)
         return integer(_with_sign_of(bits(x), size)), scale
 
-    return Storage("int8", decode, encode, _parts(INT8), block, (int8, block))
+    return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
 
 @_once
@@ -99,17 +115,30 @@ def uint8_sqrt(block: int = BLOCK) -> Storage:
     Roots have half the range of squares, and what is above 0 has at least level 1: a divisor does
     not become 0.
     """
+    return _roots(uint8_sqrt, UINT8, 255.0, block)
 
+
+@_once
+def uint4_sqrt(block: int = BLOCK) -> Storage:
+    """Numbers that are never negative, by their roots in 15 equal levels; above 0 at least level 1.
+
+    What is far below the largest of its block is kept as a 225th of it, so where it is divided by,
+    steps are too short, never too long.
+    """
+    return _roots(uint4_sqrt, UINT4, 15.0, block)
+
+
+def _roots(made_by: Any, codes: Format, largest: float, block: int) -> Storage:
     def decode(codes, scale):  # type: ignore[no-untyped-def]
         root = number(codes) * scale
         return root * root
 
     def encode(x):  # type: ignore[no-untyped-def]
         root = sqrt(x)
-        scale = _scale(block_max(root), 255.0)
+        scale = _scale(block_max(root), largest)
         return integer(_at_least_one(_in_levels(root, scale), root)), scale
 
-    return Storage("uint8_sqrt", decode, encode, _parts(UINT8), block, (uint8_sqrt, block))
+    return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
 
 @_once
@@ -139,10 +168,12 @@ def _float8(made_by: Any, mantissa: int, bias: int, largest: float, block: int) 
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale = _scale(block_max(x), largest)
-        pattern = bits(abs(_in_levels(x, scale)) * (1 / shift))
+        levels = _in_levels(x, scale)
+        levels = where(levels == levels, levels, 0.0)  # noqa: PLR0124  (what bits nan has is open)
+        pattern = bits(abs(levels) * (1 / shift))
         half = (1 << (cut - 1)) - 1
         upper = (pattern + (((pattern >> cut) & 1) + half)) >> cut
-        return upper | ((bits(x) >> 24) & 0x80), scale
+        return upper | ((bits(levels) >> 24) & 0x80), scale
 
     name = made_by.__name__
     return Storage(name, decode, encode, _parts(INT8), block, (made_by, block))

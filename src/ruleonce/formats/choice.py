@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from ..errors import FormatError, UnknownNameError
 from ..language.hyperparameters import nearest
 from ..language.rule import Rule
-from . import analysis, blocks, masters
+from . import analysis, blocks, masters, stochastic
 from .floating import FORMATS, Format
 from .storage import Storage
 
@@ -18,10 +18,15 @@ STORAGES: Mapping[str, Callable[[], Storage]] = {
     "int8_linear": blocks.int8_linear,
     "uint8_sqrt": blocks.uint8_sqrt,
     "uint8_linear": blocks.uint8_linear,
+    "int4": blocks.int4,
+    "uint4_sqrt": blocks.uint4_sqrt,
     "float8_e4m3": blocks.float8_e4m3,
     "float8_e5m2": blocks.float8_e5m2,
     "bfloat16+8": masters.bfloat16_8,
     "bfloat16+16": masters.bfloat16_16,
+    "float16+8": masters.float16_8,
+    "float16+16": masters.float16_16,
+    "bfloat16_stochastic": stochastic.bfloat16_stochastic,
 }
 
 Formats = str | Mapping[str, str | Storage | Format]

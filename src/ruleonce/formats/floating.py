@@ -7,6 +7,7 @@ from typing import Any  # NumPy's own type variables for dtypes
 import numpy as np
 
 from ..errors import MissingLibraryError, TensorTypeError
+from .nibbles import packed, unpacked
 
 Array = np.ndarray[Any, Any]
 
@@ -16,17 +17,22 @@ class Format:
     """A format of numbers.
 
     name        as NumPy calls it
-    itemsize    bytes an element
+    itemsize    bytes an element of an array
     is_integer  whether it holds whole numbers, which are parts of a stored tensor, not tensors
+    per_item    how many of them an element of an array holds; if more than one, the array has one
+                dimension, and the numbers stand in it as their elements lie in memory
     """
 
     name: str
     itemsize: int
     is_integer: bool = False
+    per_item: int = 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """NumPy's dtype of it; bfloat16 is ml_dtypes' one."""
+        if self.per_item > 1:
+            return np.dtype(np.uint8)
         return np.dtype(_bfloat16() if self is BFLOAT16 else self.name)
 
 
@@ -37,6 +43,8 @@ BFLOAT16 = Format("bfloat16", 2)
 INT8 = Format("int8", 1, is_integer=True)
 UINT8 = Format("uint8", 1, is_integer=True)
 INT16 = Format("int16", 2, is_integer=True)
+INT4 = Format("int4", 1, is_integer=True, per_item=2)
+UINT4 = Format("uint4", 1, is_integer=True, per_item=2)
 INTEGERS: dict[str, Format] = {f.name: f for f in (INT8, UINT8, INT16)}
 FORMATS: dict[str, Format] = {f.name: f for f in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
 
@@ -60,13 +68,24 @@ def computed_in(formats: Iterable[Format]) -> Format:
 
 
 def stored(values: Array, form: Format) -> Array:
-    """`values`, rounded once to nearest even; of whole numbers the lower bits."""
+    """`values`, rounded once to nearest even; of whole numbers the lower bits. What holds several
+    in an element takes them in a row.
+    """
+    if form.per_item > 1:
+        return packed(values)
     if form is BFLOAT16 and values.dtype == np.float64:
         # ml_dtypes goes through float32 and so rounds twice. A float32 that was rounded to odd
         # keeps the fact that something was cut off, and the second rounding is then right
         # (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums").
         values = _rounded_to_odd(values)
     return values.astype(form.dtype)
+
+
+def loaded(array: Array, form: Format, length: int) -> Array:
+    """The numbers of an array, as many as there are; whole ones of 32 bits."""
+    if form.per_item > 1:
+        return unpacked(array, length, signed=form is INT4)
+    return array.astype(np.int32) if form.is_integer else array
 
 
 def _rounded_to_odd(values: Array) -> Array:

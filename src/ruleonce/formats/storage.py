@@ -15,9 +15,11 @@ from typing import Any  # numbers and symbols
 import numpy as np
 
 from ..errors import FormatError
+from ..language.bits import INDEX
 from ..language.graph import Graph, Node, evaluate
 from ..language.symbol import Symbol
-from .floating import Format, stored
+from .floating import Format, loaded, stored
+from .random_bits import random_bits
 
 Array = np.ndarray[Any, Any]
 
@@ -45,20 +47,23 @@ class Storage:
 
     name     what it is called, such as "int8"
     decode   the parts, by their names -> the number
-    encode   the number -> the parts, in the order of `parts`
+    encode   the number -> the parts, in the order of `parts`; or the number and 32 random bits for
+             each element, as a whole number, if it has two arguments
     parts    name -> part; the first has an element for each of the tensor
     block    elements in a block, a power of two; 0 where no part has one number for a block
     made_by  the function that makes it, and its arguments, so that it can be pickled
+    seed     of the random bits, see random_bits
 
     Raises FormatError if decode does not take the parts, or a block is needed and not given.
     """
 
     name: str
     decode: Callable[..., Any]
-    encode: Callable[[Any], Any]
+    encode: Callable[..., Any]
     parts: Mapping[str, Part]
     block: int = 0
     made_by: tuple[Any, ...] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
         taken = tuple(signature(self.decode).parameters)
@@ -67,10 +72,21 @@ class Storage:
                 f"the format {self.name}: decode takes ({', '.join(taken)}), and its parts are "
                 f"({', '.join(self.parts)}). Give each its name, in this order."
             )
+        if len(signature(self.encode).parameters) not in (1, 2):
+            raise FormatError(
+                f"the format {self.name}: encode takes {signature(self.encode)}, and has to take "
+                "the number, or the number and random bits: (x), or (x, random)."
+            )
         if any(part.per_block for part in self.parts.values()) != (self.block > 0):
             raise FormatError(
                 f"the format {self.name} has a block of {self.block}; a block goes with parts that "
                 "have one number for each block, and only with them."
+            )
+        halves = [name for name, part in self.parts.items() if part.form.per_item > 1]
+        if halves and (self.block < _LEAST or any(self.parts[name].per_block for name in halves)):
+            raise FormatError(
+                f"the format {self.name}: {halves[0]} has two numbers in a byte, which threads "
+                "must not share: there has to be one for each element, in blocks of an even size."
             )
         if self.block & (self.block - 1) or self.block > _LARGEST:
             raise FormatError(
@@ -120,9 +136,15 @@ class Storage:
         found = self.decode(*(Symbol(graph, node) for node in parts))
         return self._checked(found, "number", "element", "decode")
 
-    def encoded(self, graph: Graph, value: Node) -> list[Node]:
-        """The nodes of the parts that hold a number."""
-        found = self.encode(Symbol(graph, value))
+    @property
+    def is_random(self) -> bool:
+        """Whether encode asks for random bits."""
+        return len(signature(self.encode).parameters) > 1
+
+    def encoded(self, graph: Graph, value: Node, tensor: str = "") -> list[Node]:
+        """The nodes of the parts that hold a number of this tensor."""
+        random = (random_bits(graph, tensor, self.seed),) if self.is_random else ()
+        found = self.encode(Symbol(graph, value), *random)
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(self.parts):
             raise FormatError(
@@ -159,21 +181,43 @@ class Storage:
             for part, form in zip(parts, self.parts.values(), strict=True)
         ]
 
-    def from_parts(self, parts: list[Array], computed: np.dtype[Any] | type = np.float32) -> Array:
-        """The array that the parts hold, in the shape of the first."""
+    def from_parts(
+        self,
+        parts: list[Array],
+        computed: np.dtype[Any] | type = np.float32,
+        like: Array | None = None,
+    ) -> Array:
+        """The array that the parts hold, in the shape of the first.
+
+        like   an array in the shape, and the order, of the tensor, where the first part has two
+               numbers in a byte
+
+        Raises FormatError if that part is of another length.
+        """
+        like = self._like(parts[0], like)
         given = {
-            f"x.{place}": part.ravel(order="K").astype(
-                np.int32 if form.form.is_integer else computed
-            )
+            f"x.{place}": loaded(part.ravel(order="K"), form.form, like.size)
             for place, (part, form) in enumerate(zip(parts, self.parts.values(), strict=True))
         }
         (flat,) = self._run(self._decoder, given, np.dtype(computed))
-        found = np.empty_like(parts[0], dtype=flat.dtype)
+        found = np.empty_like(like, dtype=flat.dtype)
         found.reshape(-1, order=_order_of(found))[...] = flat
         return found
 
+    def _like(self, first: Array, like: Array | None) -> Array:
+        form = next(iter(self.parts.values())).form
+        if form.per_item == 1:
+            return first
+        if like is None or first.size != -(-like.size // form.per_item):
+            of = "which is not given" if like is None else f"of {like.size} elements"
+            raise FormatError(
+                f"the format {self.name}: {first.size} bytes with two numbers each are not those "
+                f"of the tensor, {of}."
+            )
+        return like
+
     def _shaped(self, part: Array, form: Part, values: Array) -> Array:
-        if form.per_block:
+        if form.per_block or form.form.per_item > 1:
             return part
         found = np.empty_like(values, dtype=part.dtype)
         found.reshape(-1, order=_order_of(found))[...] = part
@@ -189,8 +233,9 @@ class Storage:
             for name, value in values.items()
         }
         length = len(next(iter(values.values())))
+        given = {**values, "t": 0, INDEX: np.arange(length, dtype=np.int32)}
         with np.errstate(all="ignore"):
-            found = evaluate(nodes, values, np, scalar, block=self.block)
+            found = evaluate(nodes, given, np, scalar, block=self.block)
         blocks = -(-length // self.block) if self.block else 0
         return [
             np.broadcast_to(x, blocks if node.rate == "block" else length)
@@ -216,7 +261,7 @@ class Storage:
         return self.encoded(graph, graph.input("value", "element"))
 
 
-_LARGEST = 1024
+_LEAST, _LARGEST = 2, 1024
 
 
 def _order(rate: str) -> int:

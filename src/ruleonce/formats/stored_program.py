@@ -8,12 +8,14 @@ from ..errors import FormatError
 from ..language import bits, ops
 from ..language.graph import Graph, Node, in_order
 from ..language.program import Program
+from .arithmetic import lighter
 from .storage import Storage
 
 
 def stored_program(program: Program, storages: Mapping[str, Storage]) -> Program:
     """The program over the parts of tensors; made once for each program and each choice."""
-    return _stored_program(program, tuple(storages.items()))
+    found = _stored_program(program, tuple(storages.items()))
+    return lighter(found) if found.block else found
 
 
 @lru_cache(maxsize=256)
@@ -54,7 +56,7 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             value = new[node if stays is None else node.args[2]]
             if value.rate != "element":  # one number for all: it is that of each element
                 value = graph.apply(bits.EACH, value, graph.input(program.tensors[1], "element"))
-            encoded = storages[name].encoded(graph, value)
+            encoded = storages[name].encoded(graph, value, name)
             choice = None if stays is None else new[stays]
             encoded = _kept_where(choice, graph, parts[name], encoded)
             outputs |= zip(storages[name].names(name), encoded, strict=True)

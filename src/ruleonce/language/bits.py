@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 
 _WORDS = ("integer", "integer")
 
+# The input that is an element's place in its tensor, as it lies in memory: a whole number that
+# wraps around. No argument of a rule has such a name.
+INDEX = ".index"
+
+
+def wrapped(x: int) -> int:
+    """The whole number of 32 bits, with a sign, that has the lower 32 bits of `x`."""
+    return ((x + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
 
 def _on_words(function: Callable[[Any, Any], Any]) -> tuple[Meaning, Meaning]:
     """Wrapping arithmetic: on Python's own numbers, and on arrays of 32-bit integers."""
-
-    def number(x: int, y: int) -> int:
-        with np.errstate(over="ignore"):
-            return int(function(np.int32(x), np.int32(y)))
-
-    return number, lambda _, x, y: function(x, y)
+    return lambda x, y: wrapped(function(x, y)), lambda _, x, y: function(x, y)
 
 
 def _view(xp: Any, x: Any, dtype: str) -> Any:
@@ -50,6 +54,12 @@ def _shift_right(_: Any, x: Any, by: Any) -> Any:
 def _integer(xp: Any, x: Any) -> Any:
     whole = xp.round(x)
     return _cast(xp, xp.where(whole == whole, whole, 0.0), "int32")  # noqa: PLR0124  (not for nan)
+
+
+def _integer_of_number(x: float) -> int:
+    if -(1 << 31) <= x < 1 << 31:
+        return round(x)
+    return 0 if x != x else -(1 << 31)  # noqa: PLR0124  (for nan)
 
 
 def _bits(xp: Any, x: Any) -> Any:
@@ -94,7 +104,7 @@ FROM_BITS = Op(
     "from_bits", *_single(lambda xp, x: _view(xp, x, "float32")), "from_bits({})", ("integer",)
 )
 ROUND = Op("round", *_single(lambda xp, x: xp.round(x)), "round({})", ("number",))
-INTEGER = Op("integer", *_single(_integer), "integer({})", ("number",), "integer")
+INTEGER = Op("integer", _integer_of_number, _integer, "integer({})", ("number",), "integer")
 NUMBER = Op("number", float, lambda xp, x: _cast(xp, x, "float32"), "number({})", ("integer",))
 # One number, the first operand, for each element of the second.
 EACH = Op("each", lambda x, _: x, lambda xp, x, y: xp.where(y == y, x, x), "{0}")  # noqa: PLR0124

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from . import ops
+from .bits import INDEX
 from .graph import Node, in_order
 
 
@@ -193,6 +194,11 @@ class Pass:
         """The tensors that are read."""
         leaves = {node.name for node in self._elements}
         return tuple(name for name in self.tensors if name in leaves)
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether the place of an element in its tensor is needed."""
+        return any(node.name == INDEX for node in self._elements)
 
     @cached_property
     def host(self) -> tuple[Node, ...]:

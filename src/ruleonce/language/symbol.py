@@ -278,7 +278,7 @@ def _node(graph: Graph, operand: object, op: Op, kind: str) -> Node:
             refuse(f"`{operand.node!r}` was kept from another run of a rule; use the arguments.")
         return operand.node
     if kind == "integer" and isinstance(operand, int):
-        return graph.constant(operand, kind)
+        return graph.constant(bits.wrapped(operand), kind)
     return graph.constant(as_number(operand, f"in `{op.name}`"))
 
 

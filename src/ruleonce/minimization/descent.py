@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -55,22 +56,26 @@ class Descent:
         """
         # Local names, and few calls: this is what a step costs beside its gradient.
         objective, gradient, limits = self._objective, self._objective.gradient, self._limits
-        x, before, take_step = self._x, self._before, self._optimizer.step
-        while self.nit < steps:
-            if objective.has_batches and not objective.next_batch():
+        x, before, nit = self._x, self._before, self.nit
+        has_batches, look, x_is_finite = objective.has_batches, self._look, self._x_is_finite
+        take_step: Callable[[], object] = partial(self._optimizer.step, gradient)
+        while nit < steps:
+            if has_batches and not objective.next_batch():
                 return ENDED
-            if (status := self._look(x)) is not None:
+            if (status := look(x)) is not None:
                 return status
             before[...] = x
-            take_step(gradient)
+            take_step()
             if limits is not None:
                 limits.project(x)
-            if not self._x_is_finite():
+            if not x_is_finite():
                 x[...] = before
                 return NOT_FINITE
             objective.moved()
-            self.nit += 1
-            if follow is not None and follow(x, self.nit):
+            self.nit = nit = nit + 1
+            if nit == 1:
+                take_step = self._optimizer.repeater(gradient)
+            if follow is not None and follow(x, nit):
                 return STOPPED
         # It may have come to its end with the last step. Batches say nothing of that.
         status = None if objective.has_batches else self._look(x)

@@ -44,6 +44,7 @@ class Objective:
             )
         self._fun = fun
         self._gives_both = jac is True
+        self._find = self._find_both if self._gives_both else self._find_gradient
         self._jac: Function | None = jac if callable(jac) else None
         self._method = jac if isinstance(jac, str) else "2-point"
         self._limits = limits
@@ -85,11 +86,10 @@ class Objective:
 
     def find_gradient(self, x: Array) -> None:
         """Write the gradient at x into `gradient`. Raises StructureError for another shape."""
-        if self._has_gradient:
-            return
-        if self._gives_both:
-            self._find_both(x)
-            return
+        if not self._has_gradient:
+            self._find(x)
+
+    def _find_gradient(self, x: Array) -> None:
         self.njev += 1
         self._take(self._differences(x) if self._jac is None else self._jac(x.copy(), *self._given))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any  # what safetensors gives of a tensor
+from typing import Any, Literal  # what safetensors gives of a tensor
 
 import numpy as np
 
@@ -26,12 +26,14 @@ class Stored:
     tensor     its name in the rule
     parameter  the name of the parameter
     order      of its elements in memory, which blocks follow: "C" or "F"
+    shape      that of the parameter; a file does not say it
     """
 
     storage: Storage
     tensor: str
     parameter: str
-    order: str
+    order: Literal["C", "F"]
+    shape: tuple[int, ...] = ()
 
     @property
     def described(self) -> list[Any]:
@@ -55,7 +57,7 @@ def stored_of(
 ) -> dict[str, Stored]:
     """How the tensors of an optimizer are stored, by what a file calls them."""
     return {
-        called(tensor, name): Stored(storage, tensor, name, order_of(array))
+        called(tensor, name): Stored(storage, tensor, name, order_of(array), array.shape)
         for layout, name, array in zip(layouts, names, weights, strict=True)
         for tensor, storage in layout.storages.items()
     }
@@ -88,10 +90,12 @@ def converted(
         values = parts[0]
         if theirs is not None:
             first, *others = parts
-            first = np.asarray(first, order=theirs.order)  # type: ignore[call-overload]  # C or F
-            values = theirs.storage.from_parts([first, *others])
+            shape = ours.shape if ours is not None else np.shape(arrays.get(name, first))
+            like = np.empty(shape, np.int8, theirs.order)
+            first = np.asarray(first, order=theirs.order)
+            values = theirs.storage.from_parts([first, *others], like=like)
         if ours is not None:
-            wide = np.asarray(values, np.float32, order=ours.order)  # type: ignore[call-overload]
+            wide = np.asarray(values, np.float32, order=ours.order)
             found |= zip(ours.names, map(_entry, ours.storage.to_parts(wide)), strict=True)
         else:
             found[name] = _entry(values.astype(arrays[name].dtype) if name in arrays else values)

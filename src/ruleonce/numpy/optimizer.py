@@ -16,14 +16,14 @@ from ..language.rule import Rule
 from . import finite
 from .gradients import Array, Expected, check_parameters, look
 from .groups import Hyperparameters, groups_of, overrides_of
-from .kept import Kept
 from .launches import Launches, Parameters
+from .repeating import Repeating
 from .report import Report, reported
 from .storing import layouts_of
 from .structure import Structure, Tree
 
 
-class Optimizer(Kept):
+class Optimizer(Repeating):
     """Update parameters in place by a rule.
 
     rule             a function decorated with @rule
@@ -173,7 +173,7 @@ class Optimizer(Kept):
         except BaseException:  # Ctrl-C: the step is done to its end, and then the loop is left
             self._finish(launches, t)
             raise
-        return reported(t, self.names, launches) if report else None
+        return reported(t, self.names, launches, leaves) if report else None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """An optimizer of copies of the parameters, with the same rule."""
@@ -196,6 +196,7 @@ class Optimizer(Kept):
                 self._layouts, self._weights, self._states, strict=True
             )
         ]
+        self._layouts = [x.beside(w) for x, w in zip(self._layouts, self._weights, strict=True)]
         self._engine = self._loaded()
         self._get_ready()
 

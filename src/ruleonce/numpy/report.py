@@ -1,12 +1,12 @@
 """What a step tells of itself: how long gradients, weights and updates are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..engines import Array
-from ..language.monitor import GRADIENT, NONFINITE, UPDATE, WEIGHTS
+from ..language.monitor import GRADIENT, UPDATE, WEIGHTS
 from .launches import Launches
 
 
@@ -40,13 +40,15 @@ class Report(Mapping[str, TensorReport]):
     t   the step that it is of
     """
 
-    def __init__(self, t: int, names: tuple[str, ...], sums: Array) -> None:
+    def __init__(self, t: int, names: tuple[str, ...], sums: Array, nonfinite: Array) -> None:
         self.t = t
         self._sums = sums
+        self._nonfinite = nonfinite
         self._places = {name: place for place, name in enumerate(names)}
 
     def __getitem__(self, name: str) -> TensorReport:
-        return _report(self._sums[self._places[name]])
+        place = self._places[name]
+        return _report(self._sums[place], self._nonfinite[place])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -57,7 +59,7 @@ class Report(Mapping[str, TensorReport]):
     @property
     def whole(self) -> TensorReport:
         """All tensors, as if they were one."""
-        return _report(self._sums.sum(axis=0))
+        return _report(self._sums.sum(axis=0), self._nonfinite.sum())
 
     def __str__(self) -> str:
         rows = [*self.items(), *([("all", self.whole)] if len(self) != 1 else [])]
@@ -70,18 +72,27 @@ class Report(Mapping[str, TensorReport]):
         return "\n".join(lines)
 
 
-def reported(t: int, names: tuple[str, ...], launches: Launches) -> Report:
-    """What launches that report have found in step `t`, which they have just taken."""
-    sums = np.zeros((len(names), 4))
+def reported(
+    t: int, names: tuple[str, ...], launches: Launches, gradients: Sequence[Array]
+) -> Report:
+    """What launches that report have found in step `t`, which they have just taken.
+
+    Elements that are not finite are counted where the sum of squares is not: one that is infinite
+    or nan shows there.
+    """
+    sums = np.zeros((len(names), 3))
     for launch, places in launches:
         sums[slice(None) if places is None else places] = launch.sums(launch.passes - 1)
-    return Report(t, names, sums)
+    nonfinite = np.zeros(len(names), np.int64)
+    for place in np.flatnonzero(~np.isfinite(sums[:, GRADIENT])).tolist():
+        nonfinite[place] = np.count_nonzero(~np.isfinite(gradients[place]))
+    return Report(t, names, sums, nonfinite)
 
 
-def _report(sums: Array) -> TensorReport:
+def _report(sums: Array, nonfinite: int) -> TensorReport:
     return TensorReport(
         gradient_norm=float(np.sqrt(sums[GRADIENT])),
         weight_norm=float(np.sqrt(sums[WEIGHTS])),
         update_norm=float(np.sqrt(sums[UPDATE])),
-        nonfinite=int(sums[NONFINITE]),
+        nonfinite=int(nonfinite),
     )

@@ -1,14 +1,15 @@
 """The memory of a parameter's state: one array a state, or the parts that it is stored in."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from ..engines.memory import order_of
 from ..errors import TensorTypeError
 from ..formats import Format, Storage, format_of, stored_tensors
-from ..formats.choice import Choice, Formats
+from ..formats.choice import Choice, Formats, named
 from ..language.rule import Rule
 from .gradients import Array
 
@@ -22,11 +23,13 @@ class Layout:
     tensors   the rule's: weights, gradient, state
     storages  tensor name -> how it is stored in parts
     dtypes    state name -> the dtype of one that is not
+    order     of the elements in memory: "C" or "F"
     """
 
     tensors: tuple[str, ...]
     storages: Mapping[str, Storage]
     dtypes: Mapping[str, np.dtype[np.generic]]
+    order: Literal["C", "F"]
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -70,7 +73,8 @@ class Layout:
         parts = [found[name] for name in storage.names(tensor)]
         if tensor == self.tensors[0]:  # weights may have strides; their bits lie as a kernel reads
             parts[0] = np.asarray(weights, order=order_of(weights))
-        return storage.from_parts(parts, _wide_dtype(weights))
+        like = np.empty(weights.shape, np.int8, self.order)
+        return storage.from_parts(parts, _wide_dtype(weights), like)
 
     def encode(
         self, tensor: str, values: Array, weights: Array, arrays: Sequence[Array]
@@ -93,10 +97,14 @@ class Layout:
         found = dict(zip(self.arrays, arrays, strict=True))
         new = {name: np.asarray(array, order=order) for name, array in found.items()}
         for tensor, storage in self.storages.items():
-            if storage.block and new[tensor] is not found[tensor]:
+            if storage.block and order != self.order:
                 values = self.decoded(tensor, weights, arrays)
                 new |= self._parts(tensor, np.asarray(values, order=order))
         return tuple(new[name] for name in self.arrays)
+
+    def beside(self, weights: Array) -> "Layout":
+        """The layout of arrays in the order of these weights."""
+        return replace(self, order=order_of(weights))
 
     def _parts(self, tensor: str, values: Array) -> dict[str, Array]:
         storage = self.storages[tensor]
@@ -125,10 +133,14 @@ def layouts_of(
     own = choice.formats if choice is not None and not isinstance(choice.formats, str) else {}
     if (w := rule.schema.weights) in own and found and not any(w in x.storages for x in found):
         dtypes = sorted({str(array.dtype) for array in weights})
-        raise TensorTypeError(
-            f"{w} is to be stored as {own[w]}, and no parameter has the dtype of its first part; "
-            f"they have {', '.join(dtypes)}.\n  Convert them: w.astype(ml_dtypes.bfloat16)."
-        )
+        chosen = named(own[w])
+        if isinstance(chosen, Storage):
+            wanted = next(iter(chosen.parts.values())).form.name
+            raise TensorTypeError(
+                f"{w} is to be stored as {chosen.name}, of which the parameters themselves are the "
+                f"first part: {wanted}. They are {', '.join(dtypes)}.\n  Convert them: "
+                f"w.astype({'ml_dtypes.bfloat16' if wanted == 'bfloat16' else repr(wanted)})."
+            )
     return found
 
 
@@ -153,7 +165,7 @@ def _layout(
         chosen = choice.of(rule, switches)
         storages, formats = choice.of_parameter(chosen, schema.weights, form, name, weights.size)
         dtypes |= {state: each.dtype for state, each in formats.items()}
-    return Layout(schema.tensors, storages, dtypes)
+    return Layout(schema.tensors, storages, dtypes, order_of(weights))
 
 
 def _wide_dtype(values: Array) -> np.dtype[np.generic]:
