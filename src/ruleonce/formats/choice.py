@@ -69,6 +69,42 @@ class Choice:
                 )
         return {name: named(form) for name, form in self.formats.items()}
 
+    def of_parameter(
+        self,
+        chosen: Mapping[str, Storage | Format],
+        weights: str,
+        form: Format,
+        name: str,
+        size: int,
+    ) -> tuple[dict[str, Storage], dict[str, Format]]:
+        """How one parameter is kept: which of its tensors in parts, and which state in one format.
+
+        chosen   what `of` says of a large one
+        weights  what the rule calls them
+        form     the format that they have
+        size     elements
+
+        Raises FormatError where weights are to have a format that they have not.
+        """
+        storages: dict[str, Storage] = {}
+        formats: dict[str, Format] = {}
+        is_full = self.is_full(name, size)
+        for tensor, how in chosen.items():
+            if isinstance(how, Format):
+                if tensor == weights and form != how:
+                    raise FormatError(
+                        f"{tensor} is to be stored as {how.name}, and {name or 'the parameter'} is "
+                        f"{form.name}: weights are updated in place, so give them that dtype."
+                    )
+                if tensor != weights:
+                    formats[tensor] = how
+            elif tensor == weights:
+                if next(iter(how.parts.values())).form == form:
+                    storages[tensor] = how
+            elif not (is_full and how.block):
+                storages[tensor] = how
+        return storages, formats
+
     def is_full(self, name: str, size: int) -> bool:
         """Whether the state of a parameter is not to be stored in blocks."""
         return size < self.smallest or any(fnmatchcase(name, pattern) for pattern in self.full)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..errors import FormatError
-from ..language import bits
+from ..language import bits, ops
 from ..language.graph import Graph, Node, in_order
 from ..language.program import Program
 from .arithmetic import lighter
@@ -52,10 +52,13 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
         if name not in storages:
             outputs[name] = new[node]
         elif name in program.written:
-            value = new[node]
+            stays = _stays(node, name)
+            value = new[node if stays is None else node.args[2]]
             if value.rate != "element":  # one number for all: it is that of each element
                 value = graph.apply(bits.EACH, value, graph.input(program.tensors[1], "element"))
             encoded = storages[name].encoded(graph, value, name)
+            choice = None if stays is None else new[stays]
+            encoded = _kept_where(choice, graph, parts[name], encoded)
             outputs |= zip(storages[name].names(name), encoded, strict=True)
         else:
             outputs |= zip(storages[name].names(name), parts[name], strict=True)
@@ -74,6 +77,26 @@ def _stored_program(program: Program, chosen: tuple[tuple[str, Storage], ...]) -
             if part.per_block
         ),
     )
+
+
+def _stays(node: Node, name: str) -> Node | None:
+    """What says whether a step leaves a tensor as it is, where that is the new value's outermost
+    choice: its parts are then left as they are, since to encode them again could change a bit.
+    """
+    if node.op is not ops.WHERE or node.args[0].rate != "step" or node.args[1].name != name:
+        return None
+    return node.args[0]
+
+
+def _kept_where(
+    stays: Node | None, graph: Graph, old: Sequence[Node], new: Sequence[Node]
+) -> list[Node]:
+    if stays is None:
+        return list(new)
+    return [
+        graph.apply(bits.CHOOSE if one.kind == "integer" else ops.WHERE, stays, one, other)
+        for one, other in zip(old, new, strict=True)
+    ]
 
 
 def stored_tensors(tensors: Sequence[str], storages: Mapping[str, Storage]) -> tuple[str, ...]:

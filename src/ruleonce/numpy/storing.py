@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ..engines.memory import order_of
-from ..errors import FormatError, TensorTypeError
+from ..errors import TensorTypeError
 from ..formats import Format, Storage, format_of, stored_tensors
 from ..formats.choice import Choice, Formats, named
 from ..language.rule import Rule
@@ -153,30 +153,18 @@ def _layout(
     state_dtype: object,
 ) -> Layout:
     schema = rule.schema
-    chosen = choice.of(rule, switches) if choice is not None else {}
-    is_full = choice is not None and choice.is_full(name, weights.size)
-    storages: dict[str, Storage] = {}
-    default: np.dtype[np.generic] = format_of(weights.dtype, "the parameter").dtype
+    form = format_of(weights.dtype, name or "the parameter")
+    default: np.dtype[np.generic] = form.dtype
     if choice is not None and default.name not in _WIDE:
         default = np.dtype(np.float32)  # a state of 16 bits does not take up small changes
     if state_dtype is not None:
         default = format_of(state_dtype, "state_dtype").dtype
     dtypes = {state: default for state in schema.state}  # noqa: C420  (of a known type)
-    for tensor, form in chosen.items():
-        if isinstance(form, Format):
-            if tensor == schema.weights and format_of(weights.dtype, name) is not form:
-                raise FormatError(
-                    f"{tensor} is to be stored as {form.name}, and {name or 'the parameter'} is "
-                    f"{weights.dtype}: the arrays are updated in place, so give them that dtype."
-                )
-            if tensor != schema.weights:
-                dtypes[tensor] = form.dtype
-        elif tensor == schema.weights:
-            first = next(iter(form.parts.values()))
-            if first.form is format_of(weights.dtype, name):
-                storages[tensor] = form
-        elif not (is_full and form.block):
-            storages[tensor] = form
+    storages: dict[str, Storage] = {}
+    if choice is not None:
+        chosen = choice.of(rule, switches)
+        storages, formats = choice.of_parameter(chosen, schema.weights, form, name, weights.size)
+        dtypes |= {state: each.dtype for state, each in formats.items()}
     return Layout(schema.tensors, storages, dtypes, order_of(weights))
 
 

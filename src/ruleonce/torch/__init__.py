@@ -14,6 +14,7 @@ except ImportError as missing:
         "  pip install 'ruleonce[torch]'"
     ) from missing
 
+from .casting import cast as cast
 from .classes import ASGD as ASGD
 from .classes import SGD as SGD
 from .classes import Adadelta as Adadelta

@@ -1,6 +1,6 @@
 """The moving average of the weights: kept where a step leaves some out, and put in their place."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any  # the state of an optimizer
 
@@ -9,17 +9,25 @@ from torch import Tensor
 
 from ..combinators import averaged
 from ..errors import HyperparameterError
+from ..formats import Storage
 from ..language.graph import evaluate
 from ..language.rule import rule
+from .held import values_in, write
 from .layout import local
 from .settings import Settings
-from .slots import AVERAGE
+from .slots import AVERAGE, WEIGHTS
+
+Held = Callable[[dict[str, Any]], Mapping[str, Storage]]  # what an entry is kept in, by key
 
 
 class Averaging(torch.optim.Optimizer):
     """The part of an optimizer that has to do with the average."""
 
     _settings: Settings
+
+    def _held_in(self, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How the state of a parameter is kept in parts, by key."""
+        raise NotImplementedError
 
     @property
     def ema(self) -> float | None:
@@ -36,33 +44,42 @@ class Averaging(torch.optim.Optimizer):
                 f"there is no average: make the optimizer with one, {type(self).__name__}(..., "
                 "ema=0.999)."
             )
-        return averaged_weights(self)
+        return averaged_weights(self, self._held_in)
 
 
 _still = averaged(rule(lambda w, _: w))
 
 
 @torch.no_grad()
-def average_others(state: Mapping[Any, Any], parameters: Iterable[Tensor], decay: float) -> None:
+def average_others(
+    state: Mapping[Any, Any], held: Held, parameters: Iterable[Tensor], decay: float
+) -> None:
     """Have the averages of parameters that a step leaves out go on towards them."""
     program = _still.program()
     for parameter in parameters:
         entry = state.get(parameter, {})
         if AVERAGE in entry:
-            average, weights = local(entry[AVERAGE]), local(parameter)
+            storages = held(entry)
+            average = values_in(entry, AVERAGE, storages.get(AVERAGE), parameter)
+            weights = values_in(entry, WEIGHTS, storages.get(WEIGHTS), parameter)
+            assert average is not None and weights is not None  # noqa: S101, PT018
             values = {"w": weights.to(average.dtype), AVERAGE: average, "average_decay": decay}
-            average.copy_(*evaluate([program.outputs[AVERAGE]], values, torch, float))
+            (new,) = evaluate([program.outputs[AVERAGE]], values, torch, float)
+            write(entry, AVERAGE, storages.get(AVERAGE), parameter, new)
 
 
 @contextmanager
-def averaged_weights(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def averaged_weights(optimizer: torch.optim.Optimizer, held: Held) -> Iterator[None]:
     """Put the moving average of the weights in their place; afterwards they are back."""
-    pairs = [
-        (local(parameter), local(optimizer.state[parameter][AVERAGE]))
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter in optimizer.state and AVERAGE in optimizer.state[parameter]
-    ]
+    pairs = []
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                entry = optimizer.state.get(parameter, {})
+                storage = held(entry).get(AVERAGE)
+                average = values_in(entry, AVERAGE, storage, parameter)
+                if average is not None:
+                    pairs.append((local(parameter), average))
     with torch.no_grad():
         kept = [weights.clone() for weights, _ in pairs]
         for weights, average in pairs:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..engines.batch import Inputs
+from ..formats import Format, Storage
 from ..language.program import Program
 from ..language.rule import Rule
 from .columns import Column
@@ -22,11 +23,13 @@ class Choice:
     """The rule of a param group, with its switches settled.
 
     on_device   whether the numbers of its steps live on the device, where an engine can do that
+    formats     tensor of the rule -> how a large one is kept
     """
 
     rule: Rule
     switches: tuple[tuple[str, bool], ...]
     on_device: bool
+    formats: tuple[tuple[str, Storage | Format], ...] = ()
 
     @cached_property
     def program(self) -> Program:
@@ -40,9 +43,15 @@ class Choice:
 
 
 @lru_cache(maxsize=256)
-def choice_of(rule: Rule, switches: tuple[tuple[str, bool], ...], *, on_device: bool) -> Choice:
+def choice_of(
+    rule: Rule,
+    switches: tuple[tuple[str, bool], ...],
+    *,
+    on_device: bool,
+    formats: tuple[tuple[str, Storage | Format], ...] = (),
+) -> Choice:
     """A choice; the same object for the same choice, so that it is compared in no time."""
-    return Choice(rule, switches, on_device)
+    return Choice(rule, switches, on_device, formats)
 
 
 # (choice, place of a param group) -> its hyperparameters

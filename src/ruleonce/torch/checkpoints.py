@@ -1,14 +1,15 @@
 """State dicts: what goes out is PyTorch's own form; what comes in keeps its dtype."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any  # a state dict holds tensors, numbers, and what others put there
 
 import torch
 from torch import Tensor
 
+from ..formats import Storage
+from .notes import noted
 from .settings import Settings
-from .states import Entry
 
 StateDict = dict[str, Any]
 
@@ -24,14 +25,21 @@ class Checkpoints(torch.optim.Optimizer):
         raise NotImplementedError
 
     def state_dict(self) -> StateDict:
-        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer."""
+        """The state and the options, in PyTorch's keys and layout; see torch.optim.Optimizer.
+
+        State that is stored in parts is there as it lies in memory, with a note that says in which
+        format it is. `expanded_state_dict` is what torch.optim takes.
+        """
         return plain(super().state_dict())
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Go on from a state dict: ours, or that of the class of torch.optim with the same name.
 
         Unlike torch.optim, each state keeps the dtype that it was saved in (or gets the optimizer's
-        `state_dtype`), and is copied.
+        `state_dtype`), and is copied. What is stored as this optimizer stores it goes on bit for
+        bit; another format is decoded, and encoded again at the next step.
+
+        Raises FormatError, and changes nothing, for a format that there is not.
         """
         last = self.register_load_state_dict_pre_hook(self._note_saved)
         try:
@@ -50,15 +58,34 @@ class Checkpoints(torch.optim.Optimizer):
         saved = self.__dict__.get("_saved")
         if saved is not None:  # within load_state_dict
             parameters = [p for group in state["param_groups"] for p in group["params"]]
-            state = {**state, "state": as_saved(state["state"], saved, parameters)}
+            found = as_saved(state["state"], saved, parameters)
+            for entry in found.values():
+                if isinstance(entry, dict):
+                    self._held_in(entry)  # can it be read?
+            state = {**state, "state": found}
         super().__setstate__(state)
         self._forget()
+
+    def _held_in(self, entry: dict[str, Any]) -> dict[str, Storage]:
+        """How the state of a parameter is kept in parts, by key, as its entry says."""
+        storing = self._settings.storing
+        return noted(entry, storing.storages if storing is not None else ())
+
+
+def entries(
+    groups: Sequence[Mapping[str, Any]], state_dict: StateDict
+) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+    """Each parameter with its entry in a state dict."""
+    for group, numbered in zip(groups, state_dict["param_groups"], strict=True):
+        for parameter, place in zip(group["params"], numbered["params"], strict=True):
+            if place in state_dict["state"]:
+                yield parameter, state_dict["state"][place]
 
 
 def plain(state_dict: StateDict) -> StateDict:
     """A state dict of plain dictionaries: torch.load(weights_only=True) takes no others."""
     state = {
-        key: dict(value) if isinstance(value, Entry) else value
+        key: dict(value) if isinstance(value, dict) else value
         for key, value in state_dict["state"].items()
     }
     return {**state_dict, "state": state}

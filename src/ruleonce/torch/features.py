@@ -42,6 +42,12 @@ class Features:
                 "of at least 0 and below 1."
             )
 
+    def kept(self, rule: Rule) -> Rule:
+        """The rule with what is kept beside its own state; what is done to gradients is left out,
+        and says nothing of a state.
+        """
+        return rule if self.ema is None else averaged(rule)
+
     def check_step(self, found_inf: Tensor | None, *, releases: bool) -> None:
         """Raise HyperparameterError where a step cannot be what was asked for."""
         if found_inf is not None and releases:

@@ -1,6 +1,6 @@
 """Where tensors lie in memory, and when a kernel may walk them in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -58,6 +58,21 @@ def local_gradient(gradient: Tensor, parameter: Tensor) -> Tensor:
     if getattr(gradient, "placements", placements) != placements:
         gradient = gradient.redistribute(placements=placements)  # type: ignore[attr-defined]  # a DTensor
     return local(gradient)
+
+
+def local_like(values: Tensor, parameter: Tensor) -> Tensor:
+    """What of a tensor belongs to the part of a parameter in this process; a whole tensor is taken
+    to be the same in each.
+    """
+    if not hasattr(parameter, "to_local"):
+        return local(values).to(parameter.device)
+    if not hasattr(values, "to_local"):
+        from torch.distributed.tensor import distribute_tensor
+
+        mesh, placements = parameter.device_mesh, parameter.placements  # type: ignore[attr-defined]  # a DTensor
+        whole = values.detach().to(parameter.device)
+        values = distribute_tensor(whole, mesh, placements, src_data_rank=None)
+    return local_gradient(values, parameter)
 
 
 def is_dense(tensor: Tensor) -> bool:
@@ -129,6 +144,25 @@ def block_like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A new dense tensor, not filled, that a kernel walks as it does `tensor`."""
     keep = torch.preserve_format if is_dense(tensor) else torch.contiguous_format
     return torch.empty_like(tensor, dtype=dtype or tensor.dtype, memory_format=keep)
+
+
+def block_of(weights: Tensor, dtype: torch.dtype, fill: Callable[[Tensor], object]) -> Tensor:
+    """A tensor like the weights (a DTensor for a DTensor), its part in this process filled."""
+    with torch.no_grad():
+        if hasattr(weights, "to_local"):
+            new = torch.empty_like(weights, dtype=dtype)
+            fill(local(new))
+            return new
+        new = block_like(weights.detach(), dtype)
+        fill(new)
+        return new
+
+
+def layout_of(weights: Tensor) -> Tensor:
+    """A tensor without memory that lies as a dense one does which a kernel walks as `weights`."""
+    own = local(weights)
+    keep = torch.preserve_format if is_dense(own) else torch.contiguous_format
+    return torch.empty_like(own, device="meta", memory_format=keep)
 
 
 def check_weights(tensor: Tensor, name: str) -> None:

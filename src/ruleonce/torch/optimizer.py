@@ -1,7 +1,6 @@
 """RuleOptimizer: a torch.optim.Optimizer whose step is a rule, compiled."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar  # Any: options of param groups, and what torch leaves open
 
@@ -9,34 +8,29 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from ..errors import HyperparameterError
-from ..language.rule import Rule
+from ..formats import Formats
+from ..formats.choice import Choice as FormatChoice
 from .averages import Averaging, average_others
-from .bundles import Choice, choice_of
+from .bundles import Choice
 from .checkpoints import Checkpoints
-from .device_numbers import Number
-from .features import Extras, Features
+from .choosing import Choosing
+from .contents import Contents
+from .features import Features
+from .held import set_weights
 from .kernel_part import Moved
+from .layout import local, local_like
 from .plan import Plan
 from .planner import Planner, check_engine
 from .plans import GivenTwice, Plans
-from .settings import (
-    WORDS,
-    Group,
-    Settings,
-    Word,
-    as_start,
-    checked_state_dtype,
-    is_on_device,
-    option,
-)
-from .slots import Naming, Slot
+from .settings import Settings, checked_state_dtype, labels_of
+from .slots import Slot
 from .states import States, Writes
+from .storing import Storing
 
 _grad = attrgetter("grad")
 
 
-class RuleOptimizer(Averaging, Checkpoints):
+class RuleOptimizer(Contents, Checkpoints, Averaging, Choosing):
     """A rule as an optimizer of PyTorch, with everything that torch.optim.Optimizer has.
 
     Each class says which rule its options ask for, and how PyTorch calls the rule's state and
@@ -52,6 +46,10 @@ class RuleOptimizer(Averaging, Checkpoints):
                  device.
     ema          keep a moving average of the weights, of which a step keeps this share;
                  `with optimizer.average():` puts it in their place
+    formats      how state is stored in fewer bytes: "8bit"; or state -> format, such as {"exp_avg":
+                 "int8", "w": "bfloat16+8"}, by PyTorch's names or those of the rule; or a
+                 ruleonce.formats.Choice, which says for which parameters too. State that is not
+                 named is then float32 for weights of 16 bits. It needs the engine cpu or gpu.
 
     `foreach` and `fused` choose among PyTorch's implementations; here they change nothing.
 
@@ -59,12 +57,7 @@ class RuleOptimizer(Averaging, Checkpoints):
     HyperparameterError, EngineError: see ruleonce.errors; and what the class of torch.optim raises.
     """
 
-    state_names: ClassVar[Mapping[str, str]] = {}
-    number_names: ClassVar[Mapping[str, Word]] = {}
-    has_step: ClassVar[bool] = True
-
     releases_gradients: bool = False  # see training.release_gradients
-    _extras: Extras = Extras()
     gradient_norm: Tensor | None = None  # of the last step, before clipping; with max_norm
 
     _untraced: ClassVar[Any] = None  # `_step` behind a graph break, for what torch.compile traces
@@ -79,13 +72,19 @@ class RuleOptimizer(Averaging, Checkpoints):
         state_dtype: torch.dtype | None = None,
         max_norm: float | None = None,
         ema: float | None = None,
+        formats: Formats | FormatChoice | None = None,
         **kwargs: Any,
     ) -> None:
         features = Features(max_norm, ema)
         features.check()
-        self._settings = Settings(check_engine(engine), checked_state_dtype(state_dtype), features)
+        storing = None if formats is None else Storing(formats, self.state_names)
+        self._settings = Settings(
+            check_engine(engine), checked_state_dtype(state_dtype), features, storing
+        )
         super().__init__(params, *args, **kwargs)
         self._forget()
+        if storing is not None:
+            self._check_formats(storing)
         if RuleOptimizer._untraced is None:  # torch's own constructor has loaded what this loads
             RuleOptimizer._untraced = torch.compiler.disable(RuleOptimizer._step)  # type: ignore[no-untyped-call]  # torch's
 
@@ -94,10 +93,13 @@ class RuleOptimizer(Averaging, Checkpoints):
         """What the gradients are clipped to."""
         return self._settings.features.max_norm
 
-    @staticmethod
-    def rule_of(group: Group) -> Rule:
-        """The rule for the options of a param group."""
-        raise NotImplementedError
+    def _check_formats(self, storing: Storing) -> None:
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        for group in self.param_groups:
+            choice = self._choice(group)
+            storing.check_weights(choice.rule, choice.formats, parameters)
+            if self._settings.engine == "tensors" or choice.program.has_matrices:
+                storing.check_no_parts(choice.program.name, choice.formats)
 
     def _forget(self) -> None:
         """Nothing is known of the parameters and their state but what `self.state` holds."""
@@ -181,7 +183,7 @@ class RuleOptimizer(Averaging, Checkpoints):
         self.gradient_norm = extras.norm
         if self.ema is not None and not self.releases_gradients and not all(present):
             absent = [p for p, has in zip(parameters, present, strict=True) if not has]
-            average_others(self.state, absent, self.ema)
+            average_others(self.state, self._held_in, absent, self.ema)
 
     @property
     def _states(self) -> States:
@@ -223,6 +225,14 @@ class RuleOptimizer(Averaging, Checkpoints):
         some = [p for p, has in zip(parameters, present, strict=True) if has]
         if len(set(some)) < len(some):
             raise GivenTwice
+        settings = self._settings
+        planner = Planner(settings.engine, self._naming, self._start, settings.storing)
+        slot_of = self._slots_by_place(parameters)
+        return planner.plan(parameters, present, gradients, choices, slot_of, sizes)
+
+    def _slots_by_place(self, parameters: Sequence[Tensor]) -> Callable[[int], Slot]:
+        """The slots of parameters, by their places among all; made as they are asked for."""
+        labels = labels_of(self.param_groups)
         names: list[str] = []
         groups: list[int] = []
         for number, group in enumerate(self.param_groups):
@@ -237,7 +247,8 @@ class RuleOptimizer(Averaging, Checkpoints):
             if id(parameter) not in self._slots:
                 found = self._states.get(parameter)
                 entry = self._states.new_entry() if found is None else found
-                slot = Slot(parameter, names[place], groups[place], entry)
+                slot = Slot(parameter, names[place], labels[place], groups[place], entry)
+                slot.held = self._held_in(entry)
                 slot.t = self._naming.steps_of(entry)
                 self._slots[id(parameter)] = slot
             slot = self._slots[id(parameter)]
@@ -246,53 +257,25 @@ class RuleOptimizer(Averaging, Checkpoints):
                 slot.t = self._naming.steps_of(slot.entry)
             return slot
 
-        planner = Planner(self._settings.engine, self._naming, self._start)
-        return planner.plan(parameters, present, gradients, choices, slot_of, sizes)
+        return slot_of
 
-    @property
-    def _naming(self) -> Naming:
-        return Naming(self.state_names, self.has_step, self._settings.state_dtype)
-
-    def _choice(self, group: Group) -> Choice:
-        if group.get("differentiable"):
-            raise HyperparameterError(
-                "differentiable=True: a compiled step cannot be differentiated. Use "
-                f"torch.optim.{type(self).__name__} for that."
-            )
-        extras = self._extras
-        rule = extras.combined(self.rule_of(group))
-        on_device = extras.are_on_device or is_on_device(group)
-        switches = tuple([(name, self._switch(group, rule, name)) for name in _switches_of(rule)])
-        return choice_of(rule, switches, on_device=on_device)
-
-    def _numbers(self, choice: Choice, number: int) -> list[Number]:
-        """The hyperparameters of a rule, as they stand in a param group now."""
-        group, added = self.param_groups[number], self._extras.numbers
-        return [
-            added[name] if name in added else self._option(group, name) for name in choice.numbers
-        ]
-
-    def _switch(self, group: Group, rule: Rule, name: str) -> bool:
-        """A switch of the rule; one that the class has no option for is as the rule has it."""
-        if self.number_names.get(name, name) not in self.defaults:
-            return bool(rule.hyperparameters[name])
-        return bool(self._option(group, name))
-
-    def _option(self, group: Group, name: str) -> Any:
-        return option(group, self.number_names.get(name) or WORDS.get(name, name))
-
-    def _start(self, slot: Slot, state: str) -> float:
-        """Where a state starts."""
-        group = self.param_groups[slot.group]
-        start = self.rule_of(group).schema.initial.get(state, 0.0)
-        if not isinstance(start, str):
-            return start
-        return as_start(self._option(group, start), start, state)
-
-
-@lru_cache(maxsize=256)
-def _switches_of(rule: Rule) -> tuple[str, ...]:
-    return tuple(rule.schema.switches)
+    def _set_masters(self, masters: Mapping[Tensor, Tensor]) -> None:
+        choices = [self._choice(group) for group in self.param_groups]
+        storing = self._settings.storing
+        self._plans.leave()
+        self._forget()
+        slot_of = self._slots_by_place(list(masters))
+        for place, (parameter, values) in enumerate(masters.items()):
+            slot = slot_of(place)
+            choice = choices[slot.group]
+            if storing is not None:
+                storing.settle(slot, choice.rule, choice.formats)
+            storage = slot.storages.get(choice.rule.schema.weights)
+            if storage is None:
+                local(parameter).copy_(local_like(values, parameter))
+                continue
+            set_weights(slot, storage, local_like(values, parameter))
+            self._states.quietly(parameter, slot.entry)
 
 
 _watched_step = torch.optim.Optimizer.profile_hook_step(RuleOptimizer._step)

@@ -50,6 +50,7 @@ class Plan:
         self._kept: list[Kept] = []
         self._turn = 0
         self._is_single = len(bundles) == 1
+        self._storages = [slot.storages for slot in slots]
         self._passes = max((bundle.passes for bundle in bundles), default=1)
         regions = Regions([x for bundle in bundles for x in bundle.part.written])
         for bundle in bundles:
@@ -124,4 +125,5 @@ class Plan:
 
     def enter(self) -> bool:
         """Go on from what the slots say; False if this plan no longer fits them."""
-        return all(bundle.enter() for bundle in self.bundles)
+        storages = [slot.storages for slot in self.slots]
+        return storages == self._storages and all(bundle.enter() for bundle in self.bundles)

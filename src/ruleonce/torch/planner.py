@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from ..engines import load, threads
-from ..engines.batch import Batch, Call
+from ..engines.batch import Batch
 from ..errors import EngineError, TensorError
-from ..formats import Format, computed_in
+from ..formats import Format, computed_in, stored_program, stored_tensors
 from ..language import ops
 from ..language.hyperparameters import nearest
 from ..language.program import Program
 from .bundles import Bundle, Choice, DeviceBundle, Part, Row
+from .calls import ENGINES, call_of, engine_of
+from .completion import complete
+from .held import check_held
 from .kernel_part import KernelPart
 from .layout import (
     check_gradient,
@@ -29,17 +28,16 @@ from .layout import (
 )
 from .plain_part import PlainPart
 from .plan import Plan
-from .slots import Naming, Slot, Start, complete
+from .slots import WEIGHTS, Naming, Slot, Start
+from .storing import Storing
 
-# By the device of a parameter; for any other the rule itself runs on tensors.
-_ENGINES = {"cpu": ("cpu", "llvmlite"), "cuda": ("gpu", "triton")}
-ENGINES = ("auto", "cpu", "gpu", "tensors")
+CHOICES = ("auto", "cpu", "gpu", "tensors")
 
 
 def check_engine(name: str) -> str:
     """The name of an engine; raises EngineError for one that there is not."""
-    if name not in ENGINES:
-        raise EngineError(f"there is no engine {name!r}{nearest(name, ENGINES)}")
+    if name not in CHOICES:
+        raise EngineError(f"there is no engine {name!r}{nearest(name, CHOICES)}")
     return name
 
 
@@ -47,14 +45,16 @@ def check_engine(name: str) -> str:
 class Planner:
     """What plans of an optimizer have in common.
 
-    engine   one of ENGINES
+    engine   one of CHOICES
     naming   how the optimizer's class calls the state
     start    (slot, state) -> where a new state starts
+    storing  what was asked for by `formats=`
     """
 
     engine: str
     naming: Naming
     start: Start
+    storing: Storing | None = None
 
     def plan(
         self,
@@ -85,6 +85,10 @@ class Planner:
             check_gradient(gradient, slot.parameter, slot.name)
             for name in choices[slot.group].rule.state:
                 check_state(slot.entry.get(self.naming.key(name)), slot.parameter, slot.name)
+                check_held(slot, self.naming.key(name))
+            check_held(slot, WEIGHTS)
+            if self.storing is not None:
+                self._settle(slot, choices[slot.group], self.storing)
         for slot in slots:
             device = slot.parameter.device
             choice = choices[slot.group]
@@ -107,17 +111,41 @@ class Planner:
     def _kind(self, slot: Slot, gradient: Tensor, choices: Sequence[Choice]) -> tuple[object, ...]:
         choice = choices[slot.group]
         device = slot.parameter.device
+        engine = self._engine(slot.parameter, choice.program)
         formats = self._formats(slot, gradient, choice)
-        return choice, device, self._engine(slot.parameter, choice.program), tuple(formats.items())
+        return choice, device, engine, tuple(formats.items()), tuple(slot.storages.items())
 
     def _formats(self, slot: Slot, gradient: Tensor, choice: Choice) -> dict[str, Format]:
+        tensors = stored_tensors(choice.rule.schema.tensors, slot.storages)
         states = self._states(slot, choice)
         dtypes = [slot.parameter.dtype, gradient.dtype, *(x.dtype for x in states)]
-        found = [format_of(dtype, f"the state of {slot.name}") for dtype in dtypes]
-        return dict(zip(choice.rule.schema.tensors, found, strict=True))
+        parts = {n: f for name, how in slot.storages.items() for n, f in how.forms(name).items()}
+        return {
+            name: parts.get(name) or format_of(dtype, f"the state of {slot.name}")
+            for name, dtype in zip(tensors, dtypes, strict=True)
+        }
 
     def _states(self, slot: Slot, choice: Choice) -> list[Tensor]:
-        return [slot.entry[self.naming.key(name)] for name in choice.rule.state]
+        """The tensors that stand beside the weights and the gradient, as the program has them."""
+        weights, _, *states = choice.rule.schema.tensors
+        keys: list[str] = []
+        if weights in slot.storages:
+            keys += slot.storages[weights].names(WEIGHTS)[1:]
+        for name in states:
+            key = self.naming.key(name)
+            keys += slot.storages[name].names(key) if name in slot.storages else (key,)
+        return [slot.entry[key] for key in keys]
+
+    def _settle(self, slot: Slot, choice: Choice, storing: Storing) -> None:
+        """Say in a slot how its tensors are kept, if an engine can do that."""
+        storing.settle(slot, choice.rule, choice.formats)
+        if slot.storages and self._engine(slot.parameter, choice.program) == "tensors":
+            raise EngineError(
+                f"{slot.name}: {', '.join(slot.storages)} of {choice.program.name} cannot be "
+                f"stored in parts on {slot.parameter.device}: that is done by the kernels of the "
+                "engines cpu and gpu, and this step is done by operations on tensors. Leave out "
+                "formats=, or exempt the parameter: Choice(..., full=[...])."
+            )
 
     def _engine(self, parameter: Tensor, program: Program) -> str:
         device = parameter.device
@@ -130,9 +158,7 @@ class Planner:
             return self.engine
         if program.has_matrices:
             return "tensors"
-        name, library = _ENGINES.get(device.type, ("tensors", "torch"))
-        has_memory = type(local(parameter)) is Tensor  # and is not some other kind of tensor's
-        return name if has_memory and find_spec(library) else "tensors"
+        return engine_of(parameter)
 
     def _bundle(
         self,
@@ -166,7 +192,7 @@ class Planner:
     def _part(
         self, slots: Sequence[Slot], gradients: Sequence[Tensor], choice: Choice, rows: list[int]
     ) -> Part:
-        program = choice.program
+        program, storages = choice.program, slots[0].storages
         formats = self._formats(slots[0], gradients[0], choice)
         states = [[local(x) for x in self._states(slot, choice)] for slot in slots]
         weights = [local(slot.parameter) for slot in slots]
@@ -175,6 +201,8 @@ class Planner:
         if engine == "tensors":
             computed = computed_in(formats.values())
             return PlainPart(slots, states, gradients, rows, program, computed)
+        if storages:
+            program = stored_program(program, storages)
         sizes = [length(slot.parameter) for slot in slots]
         batch = Batch(program, formats, list(map(length, weights)), rows, sizes)
         shards = [
@@ -195,19 +223,6 @@ def _check_matrix(slot: Slot) -> None:
         )
 
 
-def call_of(engine: str, batch: Batch, device: torch.device) -> Call:
-    """A kernel for a batch on a device."""
-    if engine == "cpu":
-        from ..engines import cpu
-        from ..engines.openmp import team_of
-
-        load("cpu")
-        return cpu.call(batch, team_of(str(Path(torch.__file__).parent)) or threads.POOL)
-    from ..engines.gpu import call
-
-    return call(batch, device)
-
-
 def _waves(slots: Sequence[Slot]) -> list[int]:
     """For each slot, after how many others it has to come, since they share memory: parameters
     that are tied are updated one after the other, as PyTorch does.
@@ -216,7 +231,7 @@ def _waves(slots: Sequence[Slot]) -> list[int]:
         (*span(local(slot.parameter)), place)
         for place, slot in enumerate(slots)
         if type(local(slot.parameter)) is Tensor
-        and slot.parameter.device.type in _ENGINES
+        and slot.parameter.device.type in ENGINES
         and slot.parameter.numel()
     )
     waves = [0] * len(slots)

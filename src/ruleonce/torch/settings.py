@@ -1,6 +1,6 @@
 """The options of an optimizer, in PyTorch's words and in ours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any  # the options of a param group are whatever a class has
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import HyperparameterError, TensorTypeError
 from .features import Features
 from .layout import DTYPES
+from .storing import Storing
 
 Group = Mapping[str, Any]
 
@@ -32,6 +33,17 @@ class Settings:
     engine: str
     state_dtype: torch.dtype | None
     features: Features
+    storing: Storing | None = None
+
+
+def labels_of(groups: Sequence[Group]) -> list[str]:
+    """What parameters are called: the name given with each, or else its number in a state dict."""
+    labels: list[str] = []
+    for group in groups:
+        count = len(group["params"])
+        named = group.get("param_names") or []
+        labels += [*named[:count], *map(str, range(len(labels) + len(named), len(labels) + count))]
+    return labels
 
 
 def option(group: Group, word: Word) -> Any:

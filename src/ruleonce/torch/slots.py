@@ -1,4 +1,4 @@
-"""What an optimizer keeps for a parameter; how it comes to be, new or from a checkpoint."""
+"""What an optimizer keeps for a parameter."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any  # a state is a tensor, a number or None
 import torch
 from torch import Tensor
 
-from ..language.rule import Rule
+from ..formats import Storage
 from .columns import Column
-from .layout import block_like, local, same_layout
-from .states import put
 
 STEP = "step"
+
+WEIGHTS = "weights"  # what keys of what is kept beside them begin with: "weights.error"
 
 # The state of the combinator `averaged`: it starts as the weights, not as a number.
 AVERAGE = "average"
@@ -24,22 +24,30 @@ class Slot:
     """A parameter, and what is kept for it.
 
     name     for messages: the one given with the parameters, or its place
+    label    the name that was given, or else its number in the state dict
     group    the place of its param group
     entry    its state, as users see it
     t        how many steps it has taken
     scalars  its scalar state, by the names of the rule
     places   name in the entry -> the column that its number stands in, and where
     numbers_on   the device that its numbers live on; None for the host
+    storages   tensor of the rule -> how it is to be kept in parts
+    dtypes   state of the rule -> the dtype that was asked for
+    held     key -> how what stands in the entry is kept in parts
     """
 
     parameter: Tensor
     name: str
+    label: str
     group: int
     entry: dict[str, Any]
     t: int = 0
     scalars: dict[str, float] = field(default_factory=dict)
     places: dict[str, tuple[Column, int]] = field(default_factory=dict)
     numbers_on: torch.device | None = None
+    storages: Mapping[str, Storage] = field(default_factory=dict)
+    dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
+    held: dict[str, Storage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,13 @@ class Naming:
     state      state of the rule -> key in the entry, in PyTorch's order
     has_step   whether the entry holds the step count
     dtype      of the state; None for that of the parameter, or for the one that was loaded
+    widens     whether the state of weights of 16 bits is float32, where `dtype` is None
     """
 
     state: Mapping[str, str]
     has_step: bool
     dtype: torch.dtype | None
+    widens: bool = False
 
     def key(self, name: str) -> str:
         """The key of a state in the entry of its parameter."""
@@ -72,35 +82,7 @@ class Naming:
         return int(any(entry.get(key) is not None for key in self.state.values()))
 
 
-def complete(
-    slots: list[Slot], rule_of: Callable[[Slot], Rule], naming: Naming, start: "Start"
-) -> None:
-    """Give each slot every state that its rule needs, found or new, in a layout that kernels take.
-
-    start   (slot, state) -> where a new state starts
-    """
-    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-    if naming.has_step:
-        _into_column(slots, STEP, [float(slot.t) for slot in slots], dtype)
-    scalars: dict[str, list[Slot]] = {}
-    for slot in slots:
-        rule = rule_of(slot)
-        for name in naming.in_order((*rule.scalars, *rule.state)):
-            if name in rule.scalars:
-                found = slot.entry.get(naming.key(name))
-                slot.scalars[name] = float(start(slot, name) if found is None else found)
-                scalars.setdefault(name, []).append(slot)
-                put(slot.entry, naming.key(name), found)  # its place in the order
-            else:
-                _state_tensor(slot, name, naming, start)
-    for name, of in scalars.items():
-        # float64: they go on exactly where they were, from a file too.
-        _into_column(of, naming.key(name), [slot.scalars[name] for slot in of], torch.float64)
-
-
-# Pickle (not torch.save) writes the whole column for each view of it, so it is not to be long.
-_LONGEST = 256
-
+# (slot, state) -> where a new state starts
 Start = Callable[[Slot, str], float]
 
 
@@ -126,60 +108,3 @@ class Kept:
             and all(map(is_, own.values(), self._values))
             and list(map(Tensor.data_ptr, self._tensors)) == self._at
         )
-
-
-def _into_column(slots: list[Slot], key: str, values: list[float], dtype: torch.dtype) -> None:
-    """Make one tensor of the numbers of those slots whose own is not part of one yet."""
-    new: dict[torch.device, list[tuple[Slot, float]]] = {}
-    for slot, value in zip(slots, values, strict=True):
-        device = slot.numbers_on or torch.device("cpu")
-        known = slot.places.get(key)
-        if known is None or known[0].tensor.device != device or slot.entry.get(key) is None:
-            new.setdefault(device, []).append((slot, value))
-    for device, all_ in new.items():
-        for start in range(0, len(all_), _LONGEST):
-            some = all_[start : start + _LONGEST]
-            column = Column([value for _, value in some], dtype, device)
-            for place, (slot, _) in enumerate(some):
-                slot.places[key] = (column, place)
-                put(slot.entry, key, column.view(place))
-
-
-def _state_tensor(slot: Slot, name: str, naming: Naming, start: Start) -> None:
-    key, weights = naming.key(name), slot.parameter
-    found = slot.entry.get(key)
-    if found is None:
-        dtype = _state_dtype(weights, naming.dtype)
-        if name == AVERAGE:
-            new = block_of(weights, dtype, lambda x: x.copy_(local(weights)))
-        else:
-            value = start(slot, name)
-            new = block_of(weights, dtype, lambda x: _real(x).fill_(value))
-        put(slot.entry, key, new)
-        return
-    part, own = local(found), local(weights)
-    wanted = part.dtype if naming.dtype is None else _state_dtype(weights, naming.dtype)
-    if part.dtype != wanted or not same_layout(part, block_like(own)):
-        put(slot.entry, key, block_of(weights, wanted, lambda x: x.copy_(part)))
-
-
-def _real(tensor: Tensor) -> Tensor:
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def _state_dtype(weights: Tensor, dtype: torch.dtype | None) -> torch.dtype:
-    if dtype is None:
-        return weights.dtype
-    return dtype.to_complex() if weights.is_complex() else dtype
-
-
-def block_of(weights: Tensor, dtype: torch.dtype, fill: Callable[[Tensor], object]) -> Tensor:
-    """A tensor like the weights (a DTensor for a DTensor), its part in this process filled."""
-    with torch.no_grad():
-        if hasattr(weights, "to_local"):
-            new = torch.empty_like(weights, dtype=dtype)
-            fill(local(new))
-            return new
-        new = block_like(weights.detach(), dtype)
-        fill(new)
-        return new

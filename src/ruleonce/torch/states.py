@@ -69,6 +69,11 @@ def put(entry: dict[str, Any], name: str, value: Any) -> None:
     dict.__setitem__(entry, name, value)
 
 
+def drop(entry: dict[str, Any], name: str) -> None:
+    """Take a state away, if it is there, without it counting as written."""
+    dict.pop(entry, name, None)
+
+
 class States(defaultdict[Any, Any]):
     """Parameter -> its state.
 
