@@ -330,7 +330,7 @@ def odd(block):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_operation_of_storage_is_the_same_on_both_engines(dtype):
     storage = odd(64)
-    used = {node.op for node in in_order(storage._encoder)}
+    used = {node.op for node in in_order(storage.encoder)}
     assert used >= set(bits_of_language.OPS.values()) - {bits_of_language.EACH}
     found = []
     for engine in ("cpu", "reference"):

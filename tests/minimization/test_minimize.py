@@ -300,3 +300,18 @@ def test_a_result_prints_and_names_what_it_has(bowl):
     assert {"x", "fun", "state"} <= set(dir(found))
     with pytest.raises(AttributeError, match="allvecs"):
         found.allvecs  # noqa: B018
+
+
+def test_state_in_8_bits_minimizes_and_goes_on_where_it_was():
+    start = np.linspace(-1, 1, 5000)
+    options = {"rule": ro.rules.adam, "jac": True, "learning_rate": 0.05, "formats": "8bit"}
+
+    def bowl(x):
+        return float(x @ x), 2 * x
+
+    whole = ro.minimize(bowl, start, maxiter=40, gtol=0.0, **options)
+    first = ro.minimize(bowl, start, maxiter=20, gtol=0.0, **options)
+    second = ro.minimize(bowl, first.x, maxiter=20, gtol=0.0, state=first.state, **options)
+
+    assert whole.fun < 0.1 * bowl(start)[0]
+    np.testing.assert_array_equal(second.x, whole.x)

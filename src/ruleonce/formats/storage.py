@@ -178,7 +178,7 @@ class Storage:
         array, one for each block in a row. Blocks go over the elements as they lie in memory.
         """
         flat = values.ravel(order="K")
-        parts = self._run(self._encoder, {"value": flat})
+        parts = self._run(self.encoder, {"value": flat})
         return [
             self._shaped(stored(part, form.form), form, values)
             for part, form in zip(parts, self.parts.values(), strict=True)
@@ -202,7 +202,7 @@ class Storage:
             f"x.{place}": loaded(part.ravel(order="K"), form.form, like.size)
             for place, (part, form) in enumerate(zip(parts, self.parts.values(), strict=True))
         }
-        (flat,) = self._run(self._decoder, given, np.dtype(computed))
+        (flat,) = self._run(self.decoder, given, np.dtype(computed))
         found = np.empty_like(like, dtype=flat.dtype)
         found.reshape(-1, order=_order_of(found))[...] = flat
         return found
@@ -246,7 +246,8 @@ class Storage:
         ]
 
     @cached_property
-    def _decoder(self) -> list[Node]:
+    def decoder(self) -> list[Node]:
+        """The number of each element, made of inputs x.0, x.1 ..., the parts."""
         graph = Graph()
         parts = [
             graph.input(
@@ -259,7 +260,8 @@ class Storage:
         return [self.decoded(graph, parts)]
 
     @cached_property
-    def _encoder(self) -> list[Node]:
+    def encoder(self) -> list[Node]:
+        """The parts, made of the input `value`."""
         graph = Graph()
         return self.encoded(graph, graph.input("value", "element"))
 

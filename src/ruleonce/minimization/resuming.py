@@ -40,5 +40,5 @@ def resume(optimizer: Optimizer, given: State) -> None:
                 f"the state {key} has shape {found[key].shape}, and this x0 needs {np.shape(own)}."
             )
     for key in rule.state:
-        optimizer.state[key][...] = found[key]
+        optimizer.set_state(key, found[key])
     optimizer.restore(t, [found[key].item() for key in rule.scalars])

@@ -6,6 +6,7 @@ from typing import Any  # x0 is whatever NumPy can read
 import numpy as np
 
 from ..errors import HyperparameterError, StructureError
+from ..formats.choice import Choice, Formats
 from ..language.hyperparameters import Value
 from ..language.rule import Rule
 from ..numpy import Optimizer
@@ -39,6 +40,7 @@ def minimize(
     disp: bool = False,
     state: State | None = None,
     engine: str = "auto",
+    formats: Formats | Choice | None = None,
     **hyperparameters: Value,
 ) -> Result:
     """Minimize a function of an array by a rule, such as Adam.
@@ -66,7 +68,7 @@ def minimize(
                unless the run converges; so batches need a length, or maxiter be told
     return_all, disp   keep all points; print a summary at the end
     state      `result.state` of another run, to go on from there; its x is the x0 to give
-    engine, hyperparameters   as ruleonce.Optimizer has them
+    engine, formats, hyperparameters   as ruleonce.Optimizer has them
 
     The result's status, message and counts are those of SciPy; see Result. From a finite x0 its x
     is finite, also where a run fails.
@@ -81,7 +83,7 @@ def minimize(
     steps = _steps(maxiter, batches)
     _check(patience, average, gtol=gtol, ftol=ftol)
     options: dict[str, Any] = dict(hyperparameters)  # as wide as Optimizer's own arguments
-    optimizer = Optimizer(rule, x, engine=engine, **options)
+    optimizer = Optimizer(rule, x, engine=engine, formats=formats, **options)
     if state is not None:
         resume(optimizer, state)
     if limits is not None:

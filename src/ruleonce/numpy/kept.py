@@ -63,12 +63,18 @@ class Kept(Saved):
 
     @masters.setter
     def masters(self, values: Tree) -> None:
-        arrays = self._structure.flatten(values, "master weights")
-        tensor = self.rule.schema.weights
+        self._set(self.rule.schema.weights, values, "master weights")
+
+    def set_state(self, name: str, values: Tree) -> None:
+        """Set a state tensor, nested as the parameters are; what is stored in parts is encoded."""
+        self._set(name, values, f"state {name}")
+
+    def _set(self, tensor: str, values: Tree, what: str) -> None:
+        arrays = self._structure.flatten(values, what)
         for weights, array, name in zip(self._weights, arrays, self.names, strict=True):
             if np.shape(array) != weights.shape:
                 raise ValueError(
-                    f"the master weights of {name or 'the parameter'} have the shape "
+                    f"the {what} of {name or 'the parameter'} have the shape "
                     f"{np.shape(array)}, and the parameter {weights.shape}."
                 )
         for array, weights, layout, states in zip(

@@ -4,7 +4,7 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any  # trees of arrays, as JAX has them
 
 import jax
@@ -12,9 +12,12 @@ import jax.numpy as jnp
 import optax
 
 from ..errors import HyperparameterError, RuleError
+from ..formats import Storage
+from ..formats.choice import Choice, Formats
 from ..language.hyperparameters import check_names, checked_number
 from ..language.rule import Rule
 from .step import needs_weights, step
+from .stored import Keeping, Stored, kept, plain
 
 Tree = Any
 Factory = Callable[..., optax.GradientTransformationExtraArgs]
@@ -48,6 +51,9 @@ def transformation(rule: Rule, name: str | None = None, words: Words = _OWN) -> 
     mask        a tree of bools like the parameters (or a function that makes one of them): where it
                 is False, there is no weight decay; for a rule that has `weight_decay`
     mu_dtype    the dtype of the first state tensor; that of the parameters if it is not given
+    formats     how state is stored in fewer bytes: "8bit", or state -> format, by the rule's names,
+                or a ruleonce.formats.Choice. What is stored is a Stored in the state's tree, and
+                state that is not is float32 for parameters of 16 bits.
 
     The transformation works wherever optax's own do. It needs `params` where the rule reads its
     weights for more than to add to them.
@@ -70,16 +76,17 @@ def transformation(rule: Rule, name: str | None = None, words: Words = _OWN) -> 
         bound.apply_defaults()
         chosen = dict(bound.arguments)
         mask, mu_dtype = chosen.pop("mask", None), chosen.pop("mu_dtype", None)
+        formats = chosen.pop("formats", None)
         _check_mask(called, mask)
         values = dict(words.fixed)
         for key in rule.hyperparameters:
             if key not in words.fixed:
                 values[key] = _checked(rule, called, key, chosen[words.numbers.get(key, key)])
-        return _Made(rule, called, values, words.state, mask, mu_dtype).transformation()
+        return _Made(rule, called, values, words.state, mask, mu_dtype, formats).transformation()
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     more = {"mask": None} if "weight_decay" in rule.hyperparameters else {}
-    more |= {"mu_dtype": None} if rule.state else {}
+    more |= {"mu_dtype": None, "formats": None} if rule.state else {}
     signature = inspect.Signature(
         [inspect.Parameter(key, kind, default=value) for key, value in (options | more).items()]
     )
@@ -100,12 +107,14 @@ class _Made:
         words: Mapping[str, str],
         mask: Any,
         mu_dtype: Any,
+        formats: Formats | Choice | None,
     ) -> None:
         switches = {key: bool(values[key]) for key in rule.schema.switches}
         self._rule, self._values, self._name = rule, values, name
         self._program = rule.program(**switches)
         self._needs_weights = needs_weights(self._program)
         self._mask, self._mu_dtype = mask, mu_dtype
+        self._keeping = None if formats is None else Keeping(rule, switches, formats)
         fields = [words.get(key, key) for key in (*rule.scalars, *rule.state)]
         title = "".join(part.capitalize() for part in name.split("_"))
         self._state = _state_of(f"{title}State", tuple(fields))
@@ -121,9 +130,20 @@ class _Made:
         states = []
         for place, key in enumerate(schema.state):
             dtype = self._mu_dtype if place == 0 else None
-            start = self._start(key, 0)
-            states.append(jax.tree.map(lambda x, s=start, d=dtype: jnp.full_like(x, s, d), params))
+            new = partial(self._first, key, self._start(key, 0), dtype)
+            states.append(jax.tree_util.tree_map_with_path(new, params))
         return self._state(jnp.zeros((), jnp.int32), *scalars, *states)
+
+    def _first(self, key: str, start: Any, dtype: Any, path: tuple[Any, ...], leaf: Any) -> Any:
+        """What a state of one parameter starts as."""
+        if self._keeping is None:
+            return jnp.full_like(leaf, start, dtype)
+        leaf = jnp.asarray(leaf)
+        how = self._keeping.of(key, path, leaf)
+        wide = jnp.result_type(jnp.float32, leaf.dtype)
+        if isinstance(how, Storage):
+            return Stored.of(jnp.full_like(leaf, start, wide), how, 0)
+        return jnp.full_like(leaf, start, (how and how.dtype) or dtype or wide)
 
     def _start(self, state: str, count: int) -> Any:
         start = self._rule.schema.initial.get(state, 0.0)
@@ -152,12 +172,13 @@ class _Made:
         numbers["t"] = count.astype(wide)
         found = step(
             self._program,
-            list(zip(weights, gradients, *states, strict=True)),
+            list(zip(weights, gradients, *(plain(x, gradients) for x in states), strict=True)),
             numbers,
             self._own_numbers(tree, params),
             reads_weights=self._needs_weights,
         )
-        columns = [tree.unflatten(column) for column in found.states]
+        new = [kept(*pair, t=numbers["t"]) for pair in zip(found.states, states, strict=True)]
+        columns = [tree.unflatten(column) for column in new]
         return tree.unflatten(found.updates), self._state(count, *found.scalars, *columns)
 
     def _own_numbers(self, tree: Any, params: Tree) -> Sequence[Mapping[str, float]]:
