@@ -17,9 +17,8 @@ BLOCKS = [name for name, make in STORAGES.items() if make().block]
 
 def documented():
     """Name -> bytes an element, as the table of the page says; `1/2 + 4/128` is a sum."""
-    for names, sizes in ROWS:
-        names = re.findall(r"`(.+?)`", names)
-        sizes = sizes.split(", ")
+    for first, second in ROWS:
+        names, sizes = re.findall(r"`(.+?)`", first), second.split(", ")
         for name, size in zip(names, sizes * (len(names) // len(sizes)), strict=True):
             terms = [term.split("/") for term in size.split(" + ")]
             yield name, sum(int(a) / (int(*b) if b else 1) for a, *b in terms)
