@@ -166,6 +166,31 @@ def test_a_second_moment_decays_where_rounding_to_nearest_keeps_it():
     assert abs(left["bfloat16_stochastic"] - 0.5) < 0.01
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        (None, 0.777, 0.243),
+        ("bfloat16_stochastic", 0.777, 0.243),
+        ("bfloat16", 0.882, 0.882),
+        ("uint8_sqrt", 1.18, 1.44),
+        ("uint4_sqrt", 1.11, 1.36),
+    ],
+)
+def test_history_fades_by_chance_and_to_nearest_it_does_not(name, before, after):
+    """What the page of formats says: gradients of size 1, and then 0.3, while one element of each
+    block stays at 4. A thousandth of a change is less than half a level.
+    """
+    rng = np.random.default_rng(0)
+    optimizer = ro.Adam(np.zeros(8192, "f4"), formats=name and Choice({"v": name}, 0))
+    for scale, expected in ((1.0, before), (0.3, after)):
+        for _ in range(1500):
+            gradient = scale * rng.normal(size=8192).astype("f4")
+            gradient[::128] = 4.0
+            optimizer.step(gradient)
+        others = np.delete(optimizer.state["v"].astype(float), np.s_[::128])
+        assert abs(np.mean(others) - expected) < 0.02 * expected
+
+
 @pytest.fixture
 def threads(monkeypatch):
     """How many there are is as before, after the test."""

@@ -43,9 +43,9 @@ def store_nibbles(tensor: str, value: str, lanes: Lanes, at: str) -> Iterator[st
         yield f"{t}.old = load i8, ptr {t}.out"
         yield f"{t}.old.wide = zext i8 {t}.old to i32"
         yield f"{t}.mask = lshr i32 240, {t}.out.shift"  # the other half
-        yield f"{t}.kept = and i32 {t}.old.wide, {t}.mask"
+        yield f"{t}.rest = and i32 {t}.old.wide, {t}.mask"
         yield f"{t}.moved = shl i32 {t}.half, {t}.out.shift"
-        yield f"{t}.new = or i32 {t}.kept, {t}.moved"
+        yield f"{t}.new = or i32 {t}.rest, {t}.moved"
         yield f"{t}.byte = trunc i32 {t}.new to i8"
         yield f"store i8 {t}.byte, ptr {t}.out"
         return
