@@ -103,6 +103,30 @@ def test_the_bits_are_those_of_the_numpy_front_end(name, options, formats, dtype
     assert_equal_to_numpy(optimizer, parameters, other, weights)
 
 
+@pytest.mark.parametrize(
+    ("formats", "dtype"),
+    [
+        ({"m": "int4", "v": "uint4_sqrt"}, torch.float32),
+        ({"m": "int4", "v": "uint4_sqrt", "w": "bfloat16+8"}, torch.bfloat16),
+        ({"m": "float8_e4m3", "v": "float8_e5m2", "w": "float16+8"}, torch.float16),
+        ({"m": "bfloat16_stochastic", "v": "uint8_linear"}, torch.float32),
+        ({"m": int8(64), "v": uint8_sqrt(64), "w": "bfloat16_stochastic"}, torch.bfloat16),
+    ],
+)
+def test_so_they_are_in_every_kind_of_format(formats, dtype):
+    shapes = [(40, 128), (70, 99), (71, 99), (9,)]  # of rows in blocks, even, odd, small
+    parameters = new(dtype, shapes)
+    optimizer = rt.Adam(parameters, lr=0.01, formats=formats)
+    weights = [as_numpy(p).copy() for p in parameters]
+    other = in_numpy(optimizer, weights, formats)
+    for t in range(3):
+        set_gradients(parameters, t)
+        optimizer.step()
+        other.step([as_numpy(p.grad) for p in parameters])
+
+    assert_equal_to_numpy(optimizer, parameters, other, weights)
+
+
 def test_what_is_stored_and_how_much_it_is():
     parameters = new()
     optimizer = rt.AdamW(parameters, formats="8bit")

@@ -14,6 +14,7 @@ from ruleonce.formats import FLOAT32, INT8, Part, Storage, integer, number, per_
 
 SHAPES = [(40, 128), (70, 99), (9,)]
 WEIGHTS = {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"}
+FOUR = {"exp_avg": "int4", "exp_avg_sq": "uint4_sqrt"}
 
 
 def new(dtype=torch.float32):
@@ -53,7 +54,10 @@ def through_a_file(state_dict):
 
 
 @pytest.mark.parametrize("way", [lambda x: x, copy.deepcopy, through_a_file])
-@pytest.mark.parametrize(("formats", "dtype"), [("8bit", torch.float32), (WEIGHTS, torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("formats", "dtype"),
+    [("8bit", torch.float32), (WEIGHTS, torch.bfloat16), (FOUR, torch.float32)],
+)
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(way, formats, dtype):
     """torch's own load_state_dict casts codes to the dtype of the parameter."""
     once, half = new(dtype), new(dtype)
@@ -125,6 +129,7 @@ def test_an_expanded_state_dict_is_float32_for_weights_of_16_bits_and_has_no_err
 OTHERS = {
     "8bit": "8bit",
     "float8": {"exp_avg": "float8_e4m3", "exp_avg_sq": "uint8_linear"},
+    "4bit": FOUR,
     "float32": None,
 }
 
@@ -146,7 +151,7 @@ def test_another_format_is_decoded_and_encoded(before, after):
     second.step()
 
     assert ("exp_avg.scale" in second.state[parameters[0]]) == (after != "float32")
-    share = 0.0 if after in {before, "float32"} else 1 / 20
+    share = 0.0 if after in {before, "float32"} else 1 / 20 if after != "4bit" else 1 / 8
     assert_equal_values(second.expanded_state_dict()["state"], expected, share)
 
 
@@ -212,11 +217,12 @@ def test_a_format_of_ones_own_is_known_to_who_has_it(unchanged):
         other.load_state_dict(saved)
 
 
+@pytest.mark.parametrize("formats", ["8bit", FOUR], ids=["8bit", "4bit"])
 @pytest.mark.parametrize("keeps", [True, False])
-def test_blocks_follow_the_memory_of_the_parameter_that_was_saved(keeps):
+def test_blocks_follow_the_memory_of_the_parameter_that_was_saved(keeps, formats):
     """channels-last weights are saved, and read where the order of memory is kept, or is not."""
     weights = nn.Parameter(torch.randn(16, 64, 3, 3).to(memory_format=torch.channels_last))
-    optimizer = rt.Adam([weights], formats="8bit")
+    optimizer = rt.Adam([weights], formats=formats)
     train([weights], optimizer, 0, 2)
     expected = optimizer.expanded_state_dict()["state"][0]["exp_avg"]
     saved = optimizer.state_dict()
@@ -225,12 +231,17 @@ def test_blocks_follow_the_memory_of_the_parameter_that_was_saved(keeps):
         saved["state"][0] = {key: x.contiguous() for key, x in entry.items()}
     for format_ in (torch.channels_last, torch.contiguous_format):
         again = nn.Parameter(weights.detach().clone().contiguous(memory_format=format_))
-        other = rt.Adam([again], formats="8bit", lr=0.0, betas=(0.9, 0.9))
+        other = rt.Adam([again], formats=formats)
         other.load_state_dict(saved)
         found = other.expanded_state_dict()["state"][0]["exp_avg"]
         assert torch.equal(found, expected)
+        other.param_groups[0]["betas"] = (1.0, 1.0)
         train([again], other, 2, 3)
-        assert other.state[again]["exp_avg"].stride() == again.stride()
+        if formats == "8bit":
+            assert other.state[again]["exp_avg"].stride() == again.stride()
+        after = other.expanded_state_dict()["state"][0]["exp_avg"]
+        share = 1 / 100 if formats == "8bit" else 1 / 8
+        assert (after - expected).abs().max() <= share * expected.abs().max()
 
 
 def test_parts_that_do_not_belong_together_are_refused(unchanged):

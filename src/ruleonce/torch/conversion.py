@@ -32,7 +32,8 @@ def convert(
     All are dense and in this process; one of source and target is plain.
     """
     first = targets[0]
-    if not first.numel():
+    length = (sources if source is None else targets)[0].numel()
+    if not length:
         return
     engine = engine_of(first)
     if engine == "tensors":
@@ -54,9 +55,9 @@ def convert(
         name: forms[name] if name in forms else FORMATS[wide if name == dw else plain[name]]
         for name in stored_tensors(carried.schema.tensors, storages)
     }
-    call = call_of(engine, Batch(program, formats, [first.numel()], [0]), first.device)
+    call = call_of(engine, Batch(program, formats, [length], [0]), first.device)
     # The gradient is not read.
     for place, tensor in enumerate([first, first, *targets[1:], *sources]):
         call.place(place, [tensor.data_ptr()])
-    call.prepare([tuple(1.0 for _ in program.step_inputs)])
+    call.prepare([tuple(0.0 for _ in program.step_inputs)])
     call.run()

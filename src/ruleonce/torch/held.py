@@ -8,9 +8,19 @@ from torch import Tensor
 
 from ..errors import TensorError
 from ..formats import Storage
-from .layout import block_of, format_of, layout_of, local, same_layout
-from .notes import NOTE, note_of
-from .parts import decoded, encoded, filled, fit, is_same
+from .layout import block_of, check_state, format_of, layout_of, local, same_layout
+from .notes import NOTE, note_of, order_in
+from .parts import (
+    PART_DTYPES,
+    decoded,
+    encoded,
+    filled,
+    fit,
+    is_for_each,
+    is_same,
+    lies_as,
+    shape_of,
+)
 from .slots import AVERAGE, WEIGHTS, Slot
 from .states import drop, put
 
@@ -25,33 +35,31 @@ def parts_in(
     parts = [
         weights.detach() if name == WEIGHTS else entry.get(name) for name in storage.names(key)
     ]
-    forms = storage.forms(key)
     found = [x for x in parts if isinstance(x, Tensor)]
-    whole = len(found) == len(parts) and all(
-        str(x.dtype).removeprefix("torch.") == form.name
-        for x, form in zip(found, forms.values(), strict=True)
-    )
+    dtypes = [PART_DTYPES[part.form] for part in storage.parts.values()]
+    whole = [x.dtype for x in found] == dtypes
     return found if whole else None
 
 
 def check_held(slot: Slot, key: str) -> None:
-    """Raise TensorTypeError or TensorError for a state that cannot be read."""
+    """Raise TensorTypeError or TensorError for a state that is not one of these weights."""
     found, storage = slot.entry.get(key), slot.held.get(key)
     parts = None if storage is None else parts_in(slot.entry, key, storage, slot.parameter)
     if storage is None or parts is None:
         if isinstance(found, Tensor):
+            check_state(found, slot.parameter, slot.name)
             format_of(found.dtype, f"the state {key} of {slot.name}")
         return
-    first, *others = map(local, parts)
-    blocks = -(-first.numel() // storage.block) if storage.block else 0
-    for name, part, form in zip(
-        storage.names(key)[1:], others, list(storage.parts.values())[1:], strict=True
-    ):
-        wanted = blocks if form.per_block else first.numel()
-        if part.numel() != wanted:
+    own = layout_of(slot.parameter)
+    for name, part, form in zip(storage.names(key), parts, storage.parts.values(), strict=True):
+        wanted = shape_of(form, storage, own).numel()
+        if is_for_each(form):
+            check_state(part, slot.parameter, slot.name)
+        elif local(part).numel() != wanted:
             raise TensorError(
-                f"the state {name} of {slot.name} has {part.numel()} numbers, and {key} in "
-                f"{storage.name} needs {wanted}. Was one of them replaced, and the other not?"
+                f"the state {name} of {slot.name} has {local(part).numel()} numbers, and {wanted} "
+                f"are those of {storage.name} for weights of the shape {tuple(own.shape)}. Was one "
+                "of them replaced, and the other not?"
             )
 
 
@@ -64,9 +72,15 @@ def values_in(
     """
     parts = None if storage is None else parts_in(entry, key, storage, weights)
     if storage is not None and parts is not None:
-        return decoded(parts, storage, weights)
+        return decoded(parts, storage, weights, _lies_as(entry, key, storage, weights, parts))
     found = weights if key == WEIGHTS else entry.get(key)
     return local(found) if isinstance(found, Tensor) else None
+
+
+def _lies_as(
+    entry: Mapping[str, Any], key: str, storage: Storage, weights: Tensor, parts: list[Tensor]
+) -> Tensor:
+    return lies_as(parts, storage, weights, order_in(entry, key))
 
 
 def write(
@@ -100,7 +114,7 @@ def settle(
         storage is not None
         and parts is not None
         and is_same(storage, held)
-        and fit(parts, storage, weights)
+        and fit(parts, storage, weights, _lies_as(entry, key, storage, weights, parts))
     ):
         return
     values = values_in(entry, key, held, weights)
@@ -150,7 +164,7 @@ def _put(slot: Slot, key: str, storage: Storage, parts: list[Tensor]) -> None:
     for name, part in own.items():
         put(slot.entry, name, part)
     if own:
-        put(slot.entry, key + NOTE, note_of(storage, next(iter(own.values()))))
+        put(slot.entry, key + NOTE, note_of(storage, slot.parameter))
         slot.held[key] = storage
 
 

@@ -5,7 +5,7 @@ nothing else: `torch.optim.Optimizer.load_state_dict` recurses for ever on a str
 checkpoints keep no key that does not stand in the state itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any  # a state is a tensor, a number or None
 
 import torch
@@ -14,20 +14,18 @@ from torch import Tensor
 from ..errors import FormatError
 from ..formats import Storage
 from ..formats.choice import STORAGES
-from .parts import PART_DTYPES, in_blocks_of
+from .layout import layout_of
+from .parts import IN_ORDER, PART_DTYPES, in_blocks_of, in_order, is_for_each, order_of
 from .states import put
 
 NOTE = ".format"  # what its key ends with
 _WIDTH = 64  # characters: distributed checkpoints are read into a tensor of the same size
-_IN_ORDER = "-"
 
 
-def note_of(storage: Storage, part: Tensor) -> Tensor:
-    """What is noted: the block, in what order the dimensions lie in memory, the format's name.
-
-    part   one with an element for each of the parameter
-    """
-    text = f"{storage.block} {_order_of(part)} {storage.name}".encode()
+def note_of(storage: Storage, weights: Tensor) -> Tensor:
+    """What is noted: the block, in what order the dimensions lie in memory, the format's name."""
+    order = IN_ORDER if hasattr(weights, "to_local") else order_of(layout_of(weights))
+    text = f"{storage.block} {order} {storage.name}".encode()
     return torch.tensor([*text, *bytes(max(0, _WIDTH - len(text)))], dtype=torch.uint8)
 
 
@@ -42,16 +40,25 @@ def noted(entry: dict[str, Any], known: Iterable[Storage]) -> dict[str, Storage]
     held: dict[str, Storage] = {}
     for note in [name for name in entry if name.endswith(NOTE)]:
         key = note.removesuffix(NOTE)
-        text = bytes(entry[note].tolist()).rstrip(b"\0").decode()
-        block, order, name = text.split(" ", 2)
+        block, order, name = _read(entry[note])
         storage = held[key] = _storage(name, int(block), known, key)
         for part, form in zip(storage.names(key), storage.parts.values(), strict=True):
             found = entry.get(part)
-            if form.per_block or not isinstance(found, Tensor):
+            if not is_for_each(form) or not isinstance(found, Tensor):
                 continue
-            if found.dtype == PART_DTYPES[form.form] and _order_of(found) != order:
-                put(entry, part, _in_order(found, order))
+            if found.dtype == PART_DTYPES[form.form] and order_of(found) != order:
+                put(entry, part, in_order(found, order))
     return held
+
+
+def order_in(entry: Mapping[str, Any], key: str) -> str:
+    """The order of dimensions that is noted of a state."""
+    return _read(entry[key + NOTE])[1]
+
+
+def _read(note: Tensor) -> tuple[str, str, str]:
+    block, order, name = bytes(note.tolist()).rstrip(b"\0").decode().split(" ", 2)
+    return block, order, name
 
 
 def _storage(name: str, block: int, known: Iterable[Storage], key: str) -> Storage:
@@ -69,19 +76,3 @@ def _storage(name: str, block: int, known: Iterable[Storage], key: str) -> Stora
     if found is None:
         raise FormatError(f"{key} is stored as {name!r} in blocks of {block}, which there is not.")
     return found
-
-
-def _order_of(tensor: Tensor) -> str:
-    if hasattr(tensor, "to_local") or tensor.is_contiguous():
-        return _IN_ORDER
-    dims = sorted(range(tensor.ndim), key=lambda dim: (-tensor.stride()[dim], dim))
-    return ",".join(map(str, dims))
-
-
-def _in_order(tensor: Tensor, order: str) -> Tensor:
-    """The same elements, in this order of dimensions."""
-    if order == _IN_ORDER:
-        return tensor.contiguous()
-    dims = list(map(int, order.split(",")))
-    back = sorted(range(len(dims)), key=dims.__getitem__)
-    return tensor.permute(dims).contiguous().permute(back)

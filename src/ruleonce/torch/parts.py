@@ -12,11 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..formats import INT8, INT16, UINT8, Part, Storage
+from ..formats import INT4, INT8, INT16, UINT4, UINT8, Part, Storage
 from .conversion import convert
-from .layout import DTYPES, block_like, block_of, is_dense, layout_of, local, same_layout
+from .layout import DTYPES, block_like, block_of, layout_of, local, same_layout
 
-PART_DTYPES = {**DTYPES, INT8: torch.int8, UINT8: torch.uint8, INT16: torch.int16}
+PART_DTYPES = {
+    **DTYPES,
+    INT8: torch.int8,
+    UINT8: torch.uint8,
+    INT16: torch.int16,
+    INT4: torch.uint8,  # two in a byte
+    UINT4: torch.uint8,
+}
+
+IN_ORDER = "-"  # that of the dimensions
 
 _SMALLER = (64, 32)  # blocks, where those of a format do not fit into the rows of a shard
 
@@ -73,38 +82,49 @@ def is_same(one: Storage | None, other: Storage | None) -> bool:
     return one is other or bool(one.made_by and one.made_by == other.made_by)
 
 
-def fit(parts: Sequence[Tensor], storage: Storage, weights: Tensor) -> bool:
-    """Whether these are the parts of a state of these weights, lying as a kernel reads them."""
+def fit(parts: Sequence[Tensor], storage: Storage, weights: Tensor, lies: Tensor) -> bool:
+    """Whether these are the parts of a state of these weights, lying as a kernel reads them.
+
+    lies   as its elements do: see `lies_as`
+    """
     own, device = layout_of(weights), weights.device
     for part, form in zip(parts, storage.parts.values(), strict=True):
         found = local(part)
         if found.dtype != PART_DTYPES[form.form] or found.device != device:
             return False
-        if form.per_block:
-            if found.shape != blocks_of(own, storage.block) or not found.is_contiguous():
-                return False
-        elif found.shape != own.shape or not same_layout(found, own):
+        shape = shape_of(form, storage, own)
+        if found.shape != shape or not same_layout(found, _laid_out(shape, own)):
             return False
-    return True
+    return same_layout(lies, own)
 
 
-def decoded(parts: Sequence[Tensor], storage: Storage, weights: Tensor) -> Tensor:
-    """The values that parts hold, of what of the weights is in this process: float32, or float64
-    for such weights. They lie as the first part does.
+def lies_as(parts: Sequence[Tensor], storage: Storage, weights: Tensor, order: str) -> Tensor:
+    """A tensor without memory, in which the elements of a state lie as they do in its parts.
+
+    order   as it was noted; it is what there is to know of numbers that are packed
     """
-    first, *others = map(local, parts)
-    first = first if is_dense(first) else block_like(first).copy_(first)
+    if is_for_each(next(iter(storage.parts.values()))):
+        return layout_of(parts[0])
+    return in_order(torch.empty(local(weights).shape, device="meta"), order)
+
+
+def decoded(parts: Sequence[Tensor], storage: Storage, weights: Tensor, lies: Tensor) -> Tensor:
+    """The values that parts hold, of what of the weights is in this process: float32, or float64
+    for such weights.
+
+    lies   as its elements do: see `lies_as`
+    """
+    values = torch.empty_like(lies, dtype=wide(weights.dtype), device=weights.device)
     placed = [
-        x.contiguous() if form.per_block else _laid_out_as(first, x)
-        for x, form in zip(others, list(storage.parts.values())[1:], strict=True)
+        _laid_out_as(values, local(part)) if is_for_each(form) else local(part).contiguous()
+        for part, form in zip(parts, storage.parts.values(), strict=True)
     ]
-    values = block_like(first, wide(weights.dtype))
-    convert([first, *placed], storage, [values], None)
+    convert(placed, storage, [values], None)
     return values
 
 
-def _laid_out_as(first: Tensor, part: Tensor) -> Tensor:
-    return part if same_layout(part, first) else block_like(first, part.dtype).copy_(part)
+def _laid_out_as(values: Tensor, part: Tensor) -> Tensor:
+    return part if same_layout(part, values) else block_like(values, part.dtype).copy_(part)
 
 
 def encoded(values: Tensor, storage: Storage, weights: Tensor) -> list[Tensor]:
@@ -117,12 +137,14 @@ def encoded(values: Tensor, storage: Storage, weights: Tensor) -> list[Tensor]:
 
 
 def filled(value: float, storage: Storage, weights: Tensor) -> list[Tensor]:
-    """New parts that hold one value everywhere: every block is as the first."""
-    dtype = np.float64 if wide(weights.dtype) == torch.float64 else np.float32
-    one = storage.to_parts(np.full(1, value, dtype))
+    """New parts that hold one value everywhere."""
+    dtype = wide(weights.dtype)
+    if storage.is_random or not is_for_each(next(iter(storage.parts.values()))):
+        return encoded(torch.full((), value, dtype=dtype, device=weights.device), storage, weights)
+    wide_one = np.full(1, value, np.float64 if dtype == torch.float64 else np.float32)
     parts = [_new_part(part, storage, weights) for part in storage.parts.values()]
-    for part, number in zip(parts, one, strict=True):
-        local(part).fill_(number.item())
+    for part, number in zip(parts, storage.to_parts(wide_one), strict=True):
+        local(part).fill_(number.item())  # every block is as the first
     return parts
 
 
@@ -133,10 +155,11 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 def _new_part(part: Part, storage: Storage, weights: Tensor) -> Tensor:
     dtype = PART_DTYPES[part.form]
-    if not part.per_block:
+    if is_for_each(part):
         return block_of(weights, dtype, lambda _: None)
-    shape = blocks_of(layout_of(weights), storage.block)
-    new = torch.empty(shape, dtype=dtype, device=weights.device)
+    shape = shape_of(part, storage, layout_of(weights))
+    # A kernel leaves the half of a last byte alone that no element stands in.
+    new = torch.zeros(shape, dtype=dtype, device=weights.device)
     if not hasattr(weights, "to_local"):
         return new
     from torch.distributed.tensor import DTensor
@@ -152,9 +175,40 @@ def _new_part(part: Part, storage: Storage, weights: Tensor) -> Tensor:
     )
 
 
-def blocks_of(own: Tensor, block: int) -> torch.Size:
-    """The shape of a part that has one number for each block of a dense tensor."""
-    row = prod(own.shape[1:])
-    if own.ndim and row % block == 0 and own.is_contiguous():
-        return torch.Size((own.shape[0], row // block))
-    return torch.Size((-(-own.numel() // block),))
+def is_for_each(part: Part) -> bool:
+    """Whether a part has a tensor's element for each of the weights, in the same place."""
+    return not part.per_block and part.form.per_item == 1
+
+
+def shape_of(part: Part, storage: Storage, own: Tensor) -> torch.Size:
+    """The shape of a part of a dense tensor. What has one number for several elements in a row has
+    a row for each of the tensor, if that is possible.
+    """
+    if is_for_each(part):
+        return own.shape
+    per, row = storage.block if part.per_block else part.form.per_item, prod(own.shape[1:])
+    if own.ndim and row % per == 0 and own.is_contiguous():
+        return torch.Size((own.shape[0], row // per))
+    return torch.Size((-(-own.numel() // per),))
+
+
+def _laid_out(shape: torch.Size, own: Tensor) -> Tensor:
+    """How a part of this shape lies: as the tensor itself, or in a row."""
+    return own if shape == own.shape else torch.empty(shape, device="meta")
+
+
+def order_of(tensor: Tensor) -> str:
+    """In what order the dimensions lie in memory."""
+    if hasattr(tensor, "to_local") or tensor.is_contiguous():
+        return IN_ORDER
+    dims = sorted(range(tensor.ndim), key=lambda dim: (-tensor.stride()[dim], dim))
+    return ",".join(map(str, dims))
+
+
+def in_order(tensor: Tensor, order: str) -> Tensor:
+    """The same elements, in this order of dimensions."""
+    if order == IN_ORDER:
+        return tensor.contiguous()
+    dims = list(map(int, order.split(",")))
+    back = sorted(range(len(dims)), key=dims.__getitem__)
+    return tensor.permute(dims).contiguous().permute(back)

@@ -18,7 +18,6 @@ from .held import check_held
 from .kernel_part import KernelPart
 from .layout import (
     check_gradient,
-    check_state,
     check_weights,
     format_of,
     length,
@@ -84,7 +83,6 @@ class Planner:
             # As a whole: a DTensor may be divided otherwise than its weights, until it is read.
             check_gradient(gradient, slot.parameter, slot.name)
             for name in choices[slot.group].rule.state:
-                check_state(slot.entry.get(self.naming.key(name)), slot.parameter, slot.name)
                 check_held(slot, self.naming.key(name))
             check_held(slot, WEIGHTS)
             if self.storing is not None:

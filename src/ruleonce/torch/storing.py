@@ -77,7 +77,7 @@ class Storing:
             raise TensorTypeError(
                 f"{rule.schema.weights} is to be stored as {how.name}, and no parameter is "
                 f"{first.name}; they are {', '.join(dtypes)}.\n  Convert them before the optimizer "
-                "is made: ruleonce.torch.cast(model)."
+                f"is made: ruleonce.torch.cast(model, torch.{first.name})."
             )
 
     def check_no_parts(self, rule: str, chosen: Chosen) -> None:

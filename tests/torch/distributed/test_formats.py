@@ -22,6 +22,7 @@ import ruleonce.torch as rt
 from ruleonce.formats import Choice
 
 FORMATS = Choice({"m": "int8", "v": "uint8_sqrt", "w": "bfloat16+8"}, smallest=0, full=["bare*"])
+FOUR = Choice({"m": "int4", "v": "uint4_sqrt", "w": "bfloat16+8"}, smallest=0, full=["bare*"])
 # Elements in a row -> elements in a block.
 BLOCKS = {"rows_256": 128, "rows_192": 64, "rows_96": 32, "rows_100": None, "bare": None}
 STEPS = 6
@@ -71,8 +72,8 @@ def contents(model, optimizer):
     return found | {f"{name} master": x for name, x in whole(optimizer.masters()).items()}
 
 
-def uninterrupted():
-    model, optimizer = new()
+def uninterrupted(formats=FORMATS):
+    model, optimizer = new(options={"formats": formats})
     train(model, optimizer, 0, STEPS)
     for name, p in model.named_parameters():
         entry = optimizer.state[p]
@@ -106,9 +107,9 @@ def test_blocks_end_where_rows_do_and_every_number_of_ranks_has_the_same_bits():
         assert_equal(mine, {key: found[key] for key in mine})
 
 
-def run(folder, first, last, options, *, is_sharded=True):
+def run(folder, first, last, options, formats):
     """Load if there is something to go on from; train; save."""
-    model, optimizer = new(is_sharded=is_sharded)
+    model, optimizer = new(options={"formats": formats})
     options = StateDictOptions(**options)
     if first:
         weights, state = get_state_dict(model, optimizer, options=options)
@@ -122,12 +123,14 @@ def run(folder, first, last, options, *, is_sharded=True):
     return contents(model, optimizer)
 
 
-@pytest.mark.parametrize("is_flat", [False, True], ids=["nested", "flat"])
-def test_saved_by_four_ranks_a_run_goes_on_with_two_and_then_with_four(tmp_path, is_flat):
+@pytest.mark.parametrize(
+    ("is_flat", "formats"), [(False, FORMATS), (True, FOUR)], ids=["nested-8bit", "flat-4bit"]
+)
+def test_saved_by_four_ranks_a_run_goes_on_with_two_and_then_with_four(tmp_path, is_flat, formats):
     options = {"flatten_optimizer_state_dict": is_flat}
-    expected, _ = results_of(4, uninterrupted)[0]
+    expected, _ = results_of(4, uninterrupted, formats)[0]
     for ranks, first, last in ((4, 0, 2), (2, 2, 4), (4, 4, STEPS)):
-        found = results_of(ranks, run, str(tmp_path), first, last, options)
+        found = results_of(ranks, run, str(tmp_path), first, last, options, formats)
 
     for one in found:
         assert_equal(one, expected)
