@@ -45,8 +45,8 @@ LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 # What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "mask", "block_offsets", "block_mask", "pair_offsets", "pair_mask", "host", "partial",
-    "BLOCK", "INTERPRETED", "interpreter_semantic",
+    "offsets", "mask", "block_offsets", "block_mask", "pair_offsets", "pair_mask", "host",
+    "partial", "BLOCK", "INTERPRETED", "interpreter_semantic",
 }  # fmt: skip
 _TAKEN_ENDS = ("_address", "_at", "_result", "_elements", "_summand")
 

@@ -79,8 +79,8 @@ def _is_half(form: Format) -> bool:
     return form.itemsize == 2 and not form.is_integer
 
 
-# Two numbers of 4 bits of each byte, the first of its lower half: a thread has both of them. A shift
-# to the right brings copies of the sign, where there is one.
+# The two numbers of each byte, that of its lower half first: the thread that has the byte has both.
+# A shift to the right brings copies of the sign, where there is one.
 _UNPACKED = """\
 @triton.jit
 def _unpacked_{name}(both):

@@ -43,13 +43,10 @@ class Measured:
     def begin(self, known: Any) -> None:
         """Take the numbers of `Program.host`, a row for each row of the inputs."""
         columns = zip(self._program.host, known[self._rows].T, strict=False)
-        self._values = {node: self._of_kind(node, column) for node, column in columns}
+        self._values = {
+            node: column != 0 if node.kind == "truth" else column for node, column in columns
+        }
         self._compute(0)
-
-    def _of_kind(self, node: Node, column: Any) -> Any:
-        if node.kind == "integer":
-            return column.to(self._xp.int32)
-        return column != 0 if node.kind == "truth" else column
 
     def shares(self, number: int, sums: Any) -> Any:
         """Take the sums of a pass, [tensors, sums], and give what these tensors add to each total
