@@ -19,10 +19,13 @@ from ruleonce.formats import (
     FLOAT64,
     FORMATS,
     bfloat16_8,
+    bfloat16_stochastic,
     computed_in,
     float8_e4m3,
+    int4,
     int8,
     stored_program,
+    uint4_sqrt,
     uint8_sqrt,
 )
 from ruleonce.language import bits, ops
@@ -125,6 +128,9 @@ STORED = {
     "32": {"m": int8(32), "v": uint8_sqrt(32)},
     "128": EIGHT_BITS,
     "1024": {"m": float8_e4m3(1024)},
+    "4 bits": {"m": int4(), "v": uint4_sqrt()},
+    "4 bits, 2": {"m": int4(2), "w": bfloat16_stochastic()},
+    "random": dict.fromkeys("wmv", bfloat16_stochastic()),
 }
 
 
@@ -148,6 +154,21 @@ def test_on_nvidia_codes_of_a_full_block_are_read_and_written_8_bytes_at_a_time(
     assert len(re.findall(r"st\.global\.v4\.b32", assembly)) == 1
 
 
+def test_on_nvidia_codes_of_4_bits_are_read_and_written_4_bytes_at_a_time():
+    """8 numbers a thread, and none of them changes hands on the way between bytes and formulas. One
+    by one are the bytes of the path with a mask alone: 4 a thread of each of 2 tensors.
+    """
+    step, _ = made(stored_source(STORED["4 bits"]), "adam", NVIDIA)
+    assembly = step.asm["ptx"]
+    assert len(re.findall(r"ld\.global\.b8", assembly)) == 2 * 4
+    assert len(re.findall(r"st\.global\.b8", assembly)) == 2 * 4
+
+    whole, masked = re.split(r"^    } else {", step.asm["ttgir"], maxsplit=1, flags=re.MULTILINE)
+    assert len(re.findall(r"tt\.(join|split)", whole)) == 4
+    assert not re.findall(r"convert_layout.*tensor<8x64x", whole)
+    assert len(re.findall(r"tt\.(join|split)", masked)) == 4
+
+
 @pytest.mark.parametrize("computed", [FLOAT32, FLOAT64], ids=lambda form: form.name)
 def test_what_is_stored_in_blocks_compiles_for_amd(computed):
     assembly = made(stored_source(EIGHT_BITS, computed), "adam", AMD)[0].asm["amdgcn"]
@@ -159,7 +180,8 @@ def test_what_is_stored_in_blocks_compiles_for_amd(computed):
 @pytest.mark.parametrize("target", [NVIDIA, AMD], ids=["nvidia", "amd"])
 @pytest.mark.parametrize("computed", [FLOAT32, FLOAT64], ids=lambda form: form.name)
 def test_every_operation_of_storage_compiles(target, computed):
-    assert all(made(stored_source({"m": odd(64)}, computed), "adam", target))
+    storages = {"m": odd(64), "v": uint4_sqrt(64), "w": bfloat16_stochastic()}
+    assert all(made(stored_source(storages, computed), "adam", target))
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "bfloat16"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tolerance
 import torch
+from formats.test_stochastic import codes_by_chance
 from formats.test_storage import odd
 from ml_dtypes import bfloat16
 from on_device import Beside
@@ -16,22 +17,29 @@ from ruleonce.emit.triton import ALIGNED
 from ruleonce.formats import (
     FLOAT32,
     INT16,
+    Choice,
     Part,
     Storage,
     bfloat16_8,
     bfloat16_16,
+    bfloat16_stochastic,
     bits,
     block_max,
     float8_e4m3,
     float8_e5m2,
+    float16_8,
+    float16_16,
+    int4,
     int8,
     int8_linear,
     integer,
     number,
     per_block,
+    uint4_sqrt,
     uint8_linear,
     uint8_sqrt,
 )
+from ruleonce.language.monitor import GRADIENT
 
 SIZES = (0, 1, 127, 2048, 128, 1025, 300)
 BLOCKS = [1 << n for n in range(11)]
@@ -77,6 +85,10 @@ def test_blocks_may_have_any_size(block, device):
         ({"m": int8(), "v": uint8_sqrt()}, "float64", "float32"),
         ({"m": int8(), "w": bfloat16_8()}, bfloat16, "float64"),
         ({"w": bfloat16_16()}, bfloat16, "float64"),
+        ({"m": int4(), "v": uint4_sqrt()}, "float32", "float32"),
+        ({"m": int4(32), "v": uint8_sqrt(32), "w": bfloat16_8()}, bfloat16, "bfloat16"),
+        ({"m": int8(64), "v": uint4_sqrt(64), "w": float16_8()}, "float16", "float16"),
+        ({"m": int4(), "v": bfloat16_stochastic(), "w": float16_16()}, "float16", "float64"),
     ],
     ids=lambda x: "-".join(f.name for f in x.values()) if isinstance(x, dict) else None,
 )
@@ -84,6 +96,44 @@ def test_formats_may_be_mixed(chosen, dtype, gradient, device):
     both = Beside(ro.adam, chosen, weights_of(SIZES, dtype), device, gradient)
 
     assert_same_steps(both, ordinary(2))
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:])
+def test_blocks_of_4_bits_may_have_any_even_size(block, device):
+    """Tensors of odd lengths among them: the last byte has one number."""
+    both = Beside(ro.adam, {"m": int4(block)}, weights_of((1025, 301, 2, 4)), device)
+
+    assert_same_steps(both, ordinary(2))
+    assert all(x[-1] < 16 for x in both.on_device["m"].got()[:2])
+
+
+@pytest.mark.parametrize("gradient", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "states",
+    [
+        {"m": bfloat16_stochastic(), "v": bfloat16_stochastic(1)},
+        {"m": codes_by_chance(), "v": uint4_sqrt(64)},
+    ],
+    ids=["elements", "blocks"],
+)
+def test_random_bits_are_those_of_the_other_engines(states, gradient, device):
+    """In several blocks of the launch, whole and short, of several tensors."""
+    weights = weights_of((3077, 1, 2048, 1025), bfloat16)
+    chosen = {"w": bfloat16_stochastic(7), **states}
+    both = Beside(ro.adam, chosen, weights, device, gradient)
+    compiled = {str(place): x.copy() for place, x in enumerate(weights)}
+    cpu = ro.Optimizer(ro.adam, compiled, engine="cpu", formats=Choice(chosen, 0))
+    for gradient_of in ordinary(3):
+        for dw in both.gradients:
+            dw[...] = gradient_of(dw.size)
+        found = both.step()
+        cpu.step({str(place): x for place, x in enumerate(both.gradients)})
+
+    for place, name in enumerate(compiled):
+        for what, pairs in found.items():
+            third = compiled[name] if what == "w" else cpu.stored[name][what]
+            for other in (pairs[place][1], third):
+                np.testing.assert_array_equal(pairs[place][0].astype(float), other.astype(float))
 
 
 def test_codes_are_aligned_as_other_tensors_are_and_numbers_of_blocks_may_lie_anywhere(device):
@@ -247,12 +297,21 @@ def test_a_step_may_be_reported_on(device):
             for dw, w, new in zip(both.gradients, before, masters(), strict=True)
         ]
     found = both.call.sums(0).cpu().numpy()
-    np.testing.assert_allclose(found[:, :3], rows, rtol=1e-5)
-    assert found[:, 3].tolist() == [2 * (size > 8) for size in SIZES]
+    np.testing.assert_allclose(found, rows, rtol=1e-5)
+    assert np.isinf(found[:, GRADIENT]).tolist() == [size > 7 for size in SIZES]
 
 
-def test_numbers_may_be_computed_on_the_device(device):
-    chosen = {"m": int8(), "v": uint8_sqrt(), "w": bfloat16_8()}
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"m": int8(), "v": uint8_sqrt(), "w": bfloat16_8()},
+        {"m": int4(64), "v": codes_by_chance(), "w": bfloat16_stochastic()},
+        dict.fromkeys("wmv", bfloat16_stochastic(2**31 + 5)),
+    ],
+    ids=["8bit", "random blocks", "random"],
+)
+def test_numbers_may_be_computed_on_the_device(chosen, device):
+    """Whole numbers, such as the hash of the step, too."""
     both, other = (Beside(ro.adam, chosen, weights_of((1025,), bfloat16), device) for _ in range(2))
     for t in (1, 2):
         for each in (both, other):

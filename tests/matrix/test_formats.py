@@ -15,7 +15,7 @@ from ruleonce.formats import Choice
 from ruleonce.formats.choice import STORAGES, eight_bits
 
 SIZES = (0, 1, 127, 128, 300)
-INTERPRETED = (0, 1025, 300)  # by Triton's interpreter, which takes its time
+INTERPRETED = (0, 1024, 301)  # by Triton's interpreter, which takes its time
 STEPS = 4
 ROOTS = {name for name in STORAGES if name.startswith("uint")}  # for what is never negative
 
@@ -95,15 +95,26 @@ def any_codes(rng):
     def start(array):
         if array.dtype.kind in "iu":
             codes = np.iinfo(array.dtype)
-            return rng.integers(codes.min, codes.max, array.shape, endpoint=True)
+            found = rng.integers(codes.min, codes.max, array.shape, endpoint=True)
+            if 2 * array.size - 1 in INTERPRETED:  # two codes in a byte, and one in the last
+                found[-1] &= 15
+            return found
         return np.abs(rng.normal(size=array.shape))
 
     return start
 
 
-@pytest.mark.parametrize(("rule", "name"), CASES)
+# For a GPU these are made of the operations of others, and meet no rule in a way of their own: a rule
+# with few tensors, one with many, one with sums and one that leaves a state as it is stand for all.
+# What is new in them is in tests/engines/test_gpu_formats.py; the other formats meet every rule.
+AS_OTHERS = {"int4", "uint4_sqrt", "float16+8", "float16+16"}
+SAMPLE = (ro.rules.adam, ro.rules.lion, ro.rules.adan, ro.rules.lamb, ro.rules.sophia)
+ON_DEVICE = [x for x in CASES if x.values[1] not in AS_OTHERS or x.values[0] in SAMPLE]
+
+
+@pytest.mark.parametrize(("rule", "name"), ON_DEVICE)
 def test_the_gpu_engine_has_the_codes_of_the_reference(rule, name, device):
-    """One launch for all tensors, of whole blocks and of short ones."""
+    """One launch for all tensors, of a whole block and of a short one."""
     formats, rng = formats_of(rule, name), np.random.default_rng(0)
     weights = [start(size, formats, rule) for size in INTERPRETED]
     both = Beside(rule, formats, weights, device, state=any_codes(rng))
@@ -133,7 +144,8 @@ def assert_close(found, storages, rule):
             for got, expected in scales:
                 close(got, expected, tensor)
         else:
-            coarse = 1 << (16 - 8 * parts[1][0][0].itemsize)  # the bits of float32 that it lacks
+            bits = sum(8 * x[0][0].itemsize for x in parts)
+            coarse = 1 << (32 - bits)  # the bits of float32 that it lacks
             for pair in zip(*parts, strict=True):
                 close(
                     *(storage.from_parts(list(x)) for x in zip(*pair, strict=True)), tensor, coarse

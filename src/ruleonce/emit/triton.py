@@ -45,23 +45,27 @@ LENGTH, NUMBERS, ALIGNED, FIRST = 0, 1, 2, 3
 # What the kernels call their own.
 _TAKEN = {
     "tl", "triton", "table", "blocks", "numbers", "inputs", "row", "entry", "length", "start",
-    "offsets", "mask", "block_offsets", "block_mask", "host", "partial", "BLOCK", "INTERPRETED",
-    "interpreter_semantic",
+    "offsets", "mask", "block_offsets", "block_mask", "pair_offsets", "pair_mask", "host",
+    "partial", "BLOCK", "INTERPRETED", "interpreter_semantic",
 }  # fmt: skip
 _TAKEN_ENDS = ("_address", "_at", "_result", "_elements", "_summand")
 
 
 def emit(program: Program, formats: Formats, computed: Format) -> str:
     """The source of both kernels, a module; see above."""
-    used = {node.op for node in (*program.body, *_host_nodes(program))}
+    in_body, in_numbers = ({x.op for x in nodes} for nodes in (program.body, _host_nodes(program)))
+    used = in_body | in_numbers
+    read = {tensor: formats[tensor] for tensor in program.read}
     stored = {tensor: formats[tensor] for tensor in program.written}
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     header = f'"""{program.name}: {kept}; computed in {computed.name}."""\n\n'
     parts = [
         f"{header}import triton\nimport triton.language as tl\n",
         *dict.fromkeys(text for op, texts in FUNCTIONS.items() if op in used for text in texts),
-        *functions_of_bits(used, computed),
-        *helpers(stored, computed),
+        *dict.fromkeys(
+            (*functions_of_bits(in_body, computed), *functions_of_bits(in_numbers, FLOAT64))
+        ),
+        *helpers(read, stored, computed),
         *(
             "\n".join(lines) + "\n"
             for one in program.passes
@@ -105,7 +109,8 @@ def _elements(one: Pass, computed: Format) -> Iterator[str]:
 
 
 def _arguments(one: Pass, names: Mapping[Node, str]) -> list[str]:
-    return [*map(_safe, one.read), *(names[node] for node in one.host)]
+    place = [_safe(bits.INDEX)] if one.counts else []
+    return [*map(_safe, one.read), *place, *(names[node] for node in one.host)]
 
 
 def _asked_for(one: Pass) -> list[str]:
@@ -123,7 +128,7 @@ def _summand(node: Node, names: Mapping[Node, str], computed: Format) -> str:
 def _kernel(one: Pass, formats: Formats, computed: Format) -> Iterator[str]:
     name = kernel_name(one)
     names = _names(one, (*one.host, *one.body))
-    places = Places(one.program, is_whole=True)
+    places = Places(one.program, formats, is_whole=True)
     sums = "partial, " if one.sums else ""
     yield "@triton.jit"
     yield f"def {name}(table, blocks, numbers, {sums}BLOCK: tl.constexpr):"
@@ -137,12 +142,14 @@ def _kernel(one: Pass, formats: Formats, computed: Format) -> Iterator[str]:
     for index, tensor in enumerate(one.tensors):
         if _is_used(tensor, one):
             yield f"    {_safe(tensor)}_address = tl.load(row + {FIRST + index})"
-    for line in offsets(one.program):
+    for line in offsets(one.program, formats):
         yield f"    {line}"
+    if one.counts:
+        yield f"    {_safe(bits.INDEX)} = offsets.to(tl.int32)"
     yield f"    if (tl.load(row + {ALIGNED}) != 0) & (start + BLOCK <= length):"
     yield from _path(one, formats, computed, names, is_whole=True)
     yield "    else:"
-    for line in masks(one.program):
+    for line in masks(one.program, formats):
         yield f"        {line}"
     yield from _path(one, formats, computed, names, is_whole=False)
 
@@ -167,7 +174,7 @@ def _path(
             is_hinted = is_whole and tensor not in one.program.of_blocks
             hinted = f"tl.multiple_of({made}, 16)" if is_hinted else made
             yield f"        {_safe(tensor)}_at = {hinted}"
-    places = Places(one.program, is_whole=is_whole)
+    places = Places(one.program, formats, is_whole=is_whole)
     for tensor in one.read:
         loaded = load(_safe(tensor), formats[tensor], computed, places.of(tensor))
         yield f"        {_safe(tensor)} = {loaded}"
@@ -206,6 +213,8 @@ def _is_used(tensor: str, one: Pass) -> bool:
 def _from_host(loaded: str, node: Node, computed: Format, places: Places) -> str:
     if node.kind == "truth":  # for each element: the interpreter has no `&` of one and many
         return f"tl.broadcast_to({loaded}, {places.elements.shape}) != 0.0"
+    if node.kind == "integer":
+        return f"{loaded}.to(tl.int32)"
     return loaded if computed is FLOAT64 else f"{loaded}.to(tl.{computed.name})"
 
 
@@ -236,7 +245,7 @@ def _numbers(program: Program) -> Iterator[str]:
             yield f"    {names[node]} = {operation(node, operands, FLOAT64)}"
     for index, node in enumerate(program.host):
         value = _operand(node, names, FLOAT64)
-        cast = ".to(tl.float64)" if node.kind == "truth" else ""
+        cast = "" if node.kind == "number" else ".to(tl.float64)"
         yield f"    tl.store(host + {index}, {value}{cast})"
     places = {name: index for index, name in enumerate(program.step_inputs)}
     for name, node in program.scalars.items():

@@ -6,8 +6,8 @@ from ..formats import FLOAT64, Format
 from ..language import bits
 from ..language.ops import Op
 
-# {0} {1} {2} are the operands, {N} is the type of numbers. {narrow} makes a float32 of a number,
-# {wide} a number of a float32.
+# {0} {1} {2} are the operands, {N} is the type of numbers, and {name} its name. {narrow} makes a
+# float32 of a number, {wide} a number of a float32.
 SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.IADD: "{0} + {1}",
     bits.ISUB: "{0} - {1}",
@@ -20,8 +20,8 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.CHOOSE: "tl.where({0}, {1}, {2})",
     bits.BITS: "{0}{narrow}.to(tl.int32, bitcast=True)",
     bits.FROM_BITS: "{0}.to(tl.float32, bitcast=True){wide}",
-    bits.ROUND: "_round({0})",
-    bits.INTEGER: "_integer({0})",
+    bits.ROUND: "_round_{name}({0})",
+    bits.INTEGER: "_integer_{name}({0})",
     bits.NUMBER: "{0}.to({N})",
     bits.EACH: "tl.where({1} == {1}, {0}, {0})",
     bits.BLOCK_MAX: "_largest({0}, mask)",
@@ -41,7 +41,7 @@ def _shift_right(x, by):
 # even.
 _ROUND = """\
 @triton.jit
-def _round(x):
+def _round_{name}(x):
     size = tl.abs(x)
     whole = tl.where(size < {far}, (size + {far}) - {far}, size)
     sign = x.to({W}, bitcast=True) & {sign}
@@ -51,8 +51,8 @@ def _round(x):
 # What is out of range is what NumPy makes of it on x86; a GPU leaves that open.
 _INTEGER = """\
 @triton.jit
-def _integer(x):
-    whole = _round(x)
+def _integer_{name}(x):
+    whole = _round_{name}(x)
     other = tl.where(x == x, -2147483648.0, 0.0)
     return tl.where(tl.abs(whole) < 2147483648.0, whole, other).to(tl.int32)
 """
@@ -81,16 +81,17 @@ def words(computed: Format) -> dict[str, str]:
     """What the spellings take beside operands."""
     number = f"tl.{computed.name}"
     narrow, wide = (".to(tl.float32)", f".to({number})") if computed is FLOAT64 else ("", "")
-    return {"N": number, "narrow": narrow, "wide": wide}
+    return {"N": number, "name": computed.name, "narrow": narrow, "wide": wide}
 
 
 def functions(used: set[Op | None], computed: Format) -> Iterator[str]:
-    """What these operations call, each after what it calls itself."""
+    """What these operations call in this precision, each after what it calls itself."""
     width = 8 * computed.itemsize
     texts = (text for op, texts in _FUNCTIONS.items() if op in used for text in texts)
     for text in dict.fromkeys(texts):
         yield text.format(
             N=f"tl.{computed.name}",
+            name=computed.name,
             W=f"tl.int{width}",
             far=2.0 ** (52 if computed is FLOAT64 else 23),
             sign=-(1 << (width - 1)),

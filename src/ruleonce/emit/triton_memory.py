@@ -8,12 +8,14 @@ instructions of Adam, so there the GPU's own cast does it.
 
 from collections.abc import Iterator, Mapping
 
-from ..formats import BFLOAT16, FLOAT32, FLOAT64, Format
+from ..formats import BFLOAT16, FLOAT32, FLOAT64, INT4, Format
 from .triton_places import Place
 
 
 def stored_as(form: Format) -> str:
     """The type of an element in memory."""
+    if form.per_item > 1:
+        return "uint8"
     return "int16" if form is BFLOAT16 else form.name
 
 
@@ -22,6 +24,8 @@ def load(tensor: str, form: Format, computed: Format, place: Place) -> str:
     numbers to 32 bits.
     """
     loaded = f"tl.load({tensor}_at + {place.offsets}{place.masked})"
+    if form.per_item > 1:
+        return f"_unpacked_{form.name}({loaded})"
     if form.is_integer:
         return f"{loaded}.to(tl.int32)"
     if form is BFLOAT16:
@@ -46,7 +50,9 @@ def store(
     """
     if _is_half(form) and computed is FLOAT64:
         value = f"_to_odd({value})"
-    if form is BFLOAT16 and is_exact and computed is FLOAT32:
+    if form.per_item > 1:
+        rounded = f"_packed({value}, {place.numbered or None})"
+    elif form is BFLOAT16 and is_exact and computed is FLOAT32:
         rounded = f"({value}.to(tl.int32, bitcast=True) >> 16).to(tl.int16)"
     elif form is BFLOAT16:
         rounded = f"_to_bfloat16({value})"
@@ -55,8 +61,14 @@ def store(
     yield f"tl.store({tensor}_at + {place.offsets}, {rounded}{place.masked})"
 
 
-def helpers(stored: Mapping[str, Format], computed: Format) -> Iterator[str]:
-    """The functions that storing in these formats calls."""
+def helpers(
+    read: Mapping[str, Format], stored: Mapping[str, Format], computed: Format
+) -> Iterator[str]:
+    """The functions that loading and storing in these formats calls."""
+    for form in dict.fromkeys(form for form in read.values() if form.per_item > 1):
+        yield _UNPACKED.format(name=form.name, W="int32" if form is INT4 else "uint32")
+    if any(form.per_item > 1 for form in stored.values()):
+        yield _PACKED
     if computed is FLOAT64 and any(map(_is_half, stored.values())):
         yield _TO_ODD
     if BFLOAT16 in stored.values():
@@ -66,6 +78,27 @@ def helpers(stored: Mapping[str, Format], computed: Format) -> Iterator[str]:
 def _is_half(form: Format) -> bool:
     return form.itemsize == 2 and not form.is_integer
 
+
+# The two numbers of each byte, that of its lower half first: the thread that has the byte has both.
+# A shift to the right brings copies of the sign, where there is one.
+_UNPACKED = """\
+@triton.jit
+def _unpacked_{name}(both):
+    wide = both.to(tl.{W})
+    halves = tl.join(wide << 28, wide << 24) >> 28
+    return tl.reshape(halves, (both.shape[0], both.shape[1] * 2)).to(tl.int32, bitcast=True)
+"""
+
+# What is past the end of a tensor is 0: it may share the last byte.
+_PACKED = """\
+@triton.jit
+def _packed(x, mask):
+    half = x & 15
+    if mask is not None:
+        half = tl.where(mask, half, 0)
+    lower, upper = tl.split(tl.reshape(half, (x.shape[0], x.shape[1] // 2, 2)))
+    return (lower | (upper << 4)).to(tl.uint8)
+"""
 
 # A float64 as a float32 whose last bit says that something was cut off: rounding it again to 16
 # bits is then right (Boldo & Melquiond 2008).
