@@ -12,8 +12,9 @@ from ruleonce.engines.measuring import measure_together
 from ruleonce.formats import Choice, format_of, stored_program
 from ruleonce.language.monitor import monitored
 
-# Bytes behind a tensor: room for what a kernel might write in error.
+# Bytes behind a tensor: room for what a kernel might write in error. They are no kernel's result.
 _BEHIND = 8192
+_UNTOUCHED = 0xA5
 
 
 class Tensors:
@@ -23,7 +24,8 @@ class Tensors:
         self.arrays = arrays
         self.device = device
         self._memory = [
-            torch.zeros(x.nbytes + _BEHIND, dtype=torch.uint8, device=device) for x in arrays
+            torch.full((x.nbytes + _BEHIND,), _UNTOUCHED, dtype=torch.uint8, device=device)
+            for x in arrays
         ]
         self._offsets = [x.itemsize if place == 3 else 0 for place, x in enumerate(arrays)]
 
@@ -43,9 +45,9 @@ class Tensors:
         ]
 
     def beyond(self):
-        """All bytes in front of and behind the tensors."""
+        """All bytes in front of and behind the tensors; 0 where nothing was written."""
         return [
-            np.delete(memory.cpu().numpy(), np.s_[offset : offset + x.nbytes])
+            np.delete(memory.cpu().numpy(), np.s_[offset : offset + x.nbytes]) ^ _UNTOUCHED
             for x, memory, offset in zip(self.arrays, self._memory, self._offsets, strict=True)
         ]
 

@@ -161,13 +161,14 @@ def test_a_block_that_holds_inf_or_nan_is_nan_and_the_others_are_not(special, de
     assert [np.isnan(x).tolist() for x in scales[:2]] == [[True], [False, False, True]]
 
 
-def test_what_is_past_the_end_is_not_among_the_largest(device):
+@pytest.mark.parametrize(("storage", "levels"), [(int8(), 255), (int4(), 15)], ids=["int8", "int4"])
+def test_what_is_past_the_end_is_not_among_the_largest_and_not_stored(storage, levels, device):
     """An element that is not there would be encoded as 1 here: rules may make anything of zeros."""
     rule = ro.rule(lambda w, dw, m: (w - m, ro.where(m == dw, 1.0, dw * 1e-3)))
-    both = Beside(rule, {"m": int8()}, weights_of((5, 300)), device)
+    both = Beside(rule, {"m": storage}, weights_of((5, 301)), device)
 
     assert_same_steps(both, ordinary(2))
-    assert max(np.max(x) for x in both.on_device["m.scale"].got()) < 1 / 255
+    assert max(np.max(x) for x in both.on_device["m.scale"].got()) < 1 / levels
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

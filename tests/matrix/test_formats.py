@@ -104,9 +104,9 @@ def any_codes(rng):
     return start
 
 
-# For a GPU these are made of the operations of others, and meet no rule in a way of their own: a
-# rule with few tensors, one with many, one with sums and one that leaves a state as it is stand for
-# all. What is new in them is in tests/engines/test_gpu_formats.py; the other formats meet every rule.
+# For a GPU these are made of the operations of others, and meet no rule in a way of their own. Some
+# rules stand for all: with few tensors, with many, with sums, and one that leaves a state as it is.
+# What is new in these formats is in tests/engines/test_gpu_formats.py; the others meet every rule.
 AS_OTHERS = {"int4", "uint4_sqrt", "float16+8", "float16+16"}
 SAMPLE = (ro.rules.adam, ro.rules.lion, ro.rules.adan, ro.rules.lamb, ro.rules.sophia)
 ON_DEVICE = [x for x in CASES if x.values[1] not in AS_OTHERS or x.values[0] in SAMPLE]
