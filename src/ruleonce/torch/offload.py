@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any  # a state dict, and a param group, hold what others put there
+from typing import Any, ClassVar  # Any: a state dict, and a param group, hold what others put there
 
 import torch
 from torch import Tensor
@@ -86,6 +86,7 @@ class Offloaded(torch.optim.Optimizer):
     _inner: RuleOptimizer
     _chunk_bytes: int
     _transfers: Transfers
+    _untraced: ClassVar[Any] = None  # `_step` behind a graph break, as in RuleOptimizer
 
     def __getstate__(self) -> dict[str, Any]:
         self._sync()
@@ -98,6 +99,8 @@ class Offloaded(torch.optim.Optimizer):
         for parameter, host in self._pairs():
             self._transfers.add(parameter, host)
         self._inner._carrier = self._transfers
+        if Offloaded._untraced is None:
+            Offloaded._untraced = torch.compiler.disable(Offloaded._step)  # type: ignore[no-untyped-call]  # torch's
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch has two overloads
         """Take one step. `closure`, if given, computes the loss and the gradients again; its value
@@ -106,6 +109,12 @@ class Offloaded(torch.optim.Optimizer):
 
         A step that raises has changed nothing.
         """
+        if torch.compiler.is_compiling():
+            untraced: float | None = self._untraced(closure)
+            return untraced
+        return self._step(closure)
+
+    def _step(self, closure: Callable[[], float] | None) -> float | None:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -156,6 +165,7 @@ class Offloaded(torch.optim.Optimizer):
         """Go on from a state dict of either optimizer; see RuleOptimizer.load_state_dict."""
         for before in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = before(self, state_dict) or state_dict
+        self._transfers.rest()
         self._inner.load_state_dict(_on_host(state_dict))
         for group, own in zip(self.param_groups, self._inner.param_groups, strict=True):
             parameters = group["params"]
