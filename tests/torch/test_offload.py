@@ -379,3 +379,21 @@ def test_what_cannot_be_offloaded_is_refused():
     moved.param_groups[0]["params"].append(nn.Parameter(x[8:]))
     with pytest.raises(StructureError, match="add_param_group"):
         moved.step()
+
+
+def test_distributed_checkpoints_take_its_state_dict():
+    """torch.distributed.checkpoint makes the state by a step of learning rate 0, then loads."""
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+    models = [nn.Sequential(nn.Linear(64, 128), nn.Linear(128, 3)) for _ in range(2)]
+    ours = [
+        rt.offload(rt.AdamW(m.parameters(), formats="8bit", lr=0.01), chunk_bytes=1) for m in models
+    ]
+    train(list(models[0].parameters()), ours[0], 0, 3)
+    weights, state = get_state_dict(models[0], ours[0])
+    set_state_dict(models[1], ours[1], model_state_dict=weights, optim_state_dict=state)
+    for model, optimizer in zip(models, ours, strict=True):
+        train(list(model.parameters()), optimizer, 3, 5)
+
+    one, other = (contents(list(m.parameters()), o) for m, o in zip(models, ours, strict=True))
+    assert_equal(other, one)
