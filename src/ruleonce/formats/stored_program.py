@@ -94,9 +94,22 @@ def _kept_where(
     if stays is None:
         return list(new)
     return [
-        graph.apply(bits.CHOOSE if one.kind == "integer" else ops.WHERE, stays, one, other)
+        graph.apply(
+            bits.CHOOSE if one.kind == "integer" else ops.WHERE,
+            _of_each_block(stays, graph, one) if one.rate == "block" else stays,
+            one,
+            other,
+        )
         for one, other in zip(old, new, strict=True)
     ]
+
+
+def _of_each_block(stays: Node, graph: Graph, part: Node) -> Node:
+    """The same truth for each block: the gpu engine has those of a step for each element."""
+    whole = part if part.kind == "integer" else graph.apply(bits.BITS, part)
+    nothing = graph.apply(bits.NUMBER, graph.apply(bits.IAND, whole, graph.constant(0, "integer")))
+    one = graph.apply(ops.WHERE, stays, graph.constant(1.0), graph.constant(0.0))
+    return graph.apply(ops.NE, graph.apply(ops.ADD, one, nothing), graph.constant(0.0))
 
 
 def stored_tensors(tensors: Sequence[str], storages: Mapping[str, Storage]) -> tuple[str, ...]:
