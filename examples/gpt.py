@@ -104,7 +104,7 @@ class GPT(nn.Module):
 def loss_of(model: nn.Module, text: Tensor) -> Tensor:
     """The mean surprise at each byte after the first, in nats."""
     logits = model(text[:, :-1])
-    return functional.cross_entropy(logits.flatten(0, 1), text[:, 1:].flatten())
+    return functional.cross_entropy(logits.flatten(0, 1).float(), text[:, 1:].flatten())
 
 
 @torch.no_grad()

@@ -3,12 +3,15 @@
     python examples/train_gpt.py --steps 300
     torchrun --nproc-per-node 2 examples/train_gpt.py --steps 300
     torchrun --nproc-per-node 2 examples/train_gpt.py --steps 300 --fsdp
+    python examples/train_gpt.py --steps 300 --formats bfloat16+8
 
 The first trains in one process, the second in two that share each batch (DDP), the third in two
 that share the weights and the optimizer's state as well (FSDP2). End any of them as you like, by
 Ctrl-C or kill -9: the same command goes on from the last checkpoint. It may also go on with another
 number of processes, with or without --fsdp, or with the other optimizer: the file is the same. One
 process comes to the same final loss, bit for bit, as if it had never been ended.
+
+The last has weights in bfloat16, with 8 error bits each in the optimizer, and state in 8 bits.
 
 Nothing random is saved, since nothing random is remembered: what a step draws (its batch, its
 dropout) depends on the seed and the number of the step alone.
@@ -19,7 +22,7 @@ import math
 import os
 import pydoc_data.topics
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,14 @@ import ruleonce.torch
 from ruleonce.schedules import cosine, warmup
 
 OPTIMIZERS = ("ruleonce", "torch")
+
+# How weights and state are stored: see docs/formats.md.
+FORMATS: dict[str, str | dict[str, str] | None] = {
+    "float32": None,
+    "8bit": "8bit",
+    "bfloat16+8": {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"},
+}
+NORMS = ("*before_*", "last.*")  # small, and they stay in float32
 
 
 @dataclass(frozen=True)
@@ -84,19 +95,28 @@ def windows(text: Tensor, count: int, length: int, seed: int) -> Tensor:
     return text[starts + torch.arange(length)]
 
 
-def build(arguments: argparse.Namespace, team: Team) -> tuple[GPT, nn.Module]:
-    """The model, and the same as it is called in training."""
+Masters = dict[Tensor, Tensor]
+
+
+def build(arguments: argparse.Namespace, team: Team) -> tuple[GPT, nn.Module, Masters]:
+    """The model, the same as it is called in training, and, where its weights were cast, what they
+    were.
+    """
     torch.manual_seed(arguments.seed)  # equal weights in every process
     names = ("context", "width", "layers", "heads", "dropout")
     model = GPT(Shape(**{name: getattr(arguments, name) for name in names})).to(team.device)
+    masters: Masters = {}
+    if arguments.formats == "bfloat16+8":
+        masters = {weights: weights.detach().clone() for weights in model.parameters()}
+        ruleonce.torch.cast(model, torch.bfloat16, full=NORMS)
     if arguments.fsdp:
         for block in model.modules():
             if isinstance(block, Block):
                 fully_shard(block)
         fully_shard(model)
     elif dist.is_initialized():
-        return model, DistributedDataParallel(model)
-    return model, model
+        return model, DistributedDataParallel(model), masters
+    return model, model, masters
 
 
 def optimizer_for(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
@@ -109,7 +129,19 @@ def optimizer_for(model: nn.Module, arguments: argparse.Namespace) -> torch.opti
     ]
     if arguments.optimizer == "torch":
         return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)  # their fastest
-    return ruleonce.torch.AdamW(groups, betas=(0.9, 0.99), max_norm=arguments.max_norm)
+    return ruleonce.torch.AdamW(
+        groups,
+        betas=(0.9, 0.99),
+        max_norm=arguments.max_norm,
+        formats=FORMATS[arguments.formats],
+    )
+
+
+def computing(arguments: argparse.Namespace, team: Team) -> AbstractContextManager[object]:
+    """Products in bfloat16, where the weights are; norms in float32."""
+    if arguments.formats != "bfloat16+8":
+        return nullcontext()
+    return torch.autocast(team.device.type, torch.bfloat16)
 
 
 class Checkpoint:
@@ -172,12 +204,14 @@ def mean(loss: Tensor, team: Team) -> float:
 def train(arguments: argparse.Namespace, team: Team) -> None:
     """The whole run, or what is left of it."""
     console = Console(quiet=team.rank != 0)
-    model, trained = build(arguments, team)
+    model, trained, masters = build(arguments, team)
     optimizer = optimizer_for(model, arguments)
     checkpoint = Checkpoint(arguments.checkpoint, team, model, optimizer)
     losses = checkpoint.load()
     if losses:
         console.print(f"going on after step {len(losses)} of {arguments.checkpoint}")
+    elif masters and isinstance(optimizer, ruleonce.torch.RuleOptimizer):
+        optimizer.load_masters(masters)  # the same weights as in float32, to 24 bits
     learning_text, test_text = texts()
     length = arguments.context + 1
     schedule = warmup(
@@ -200,7 +234,8 @@ def train(arguments: argparse.Namespace, team: Team) -> None:
 
             for group in optimizer.param_groups:
                 group["lr"] = schedule(step)
-            loss = loss_of(trained, share)
+            with computing(arguments, team):
+                loss = loss_of(trained, share)
             optimizer.zero_grad()
             loss.backward()
             if arguments.optimizer == "torch":  # ours clips as it steps
@@ -213,11 +248,16 @@ def train(arguments: argparse.Namespace, team: Team) -> None:
                 checkpoint.save(losses)
 
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), computing(arguments, team):
         final = loss_of(model, windows(test_text, 64, length, 0).to(team.device)).item()
     generator = torch.Generator().manual_seed(arguments.seed)  # the same bytes in every process
-    written = sample(model, b"The ", arguments.sample, generator)
+    with computing(arguments, team):
+        written = sample(model, b"The ", arguments.sample, generator)
     console.print(written.decode(errors="replace"), markup=False, highlight=False, style="cyan")
+    if isinstance(optimizer, ruleonce.torch.RuleOptimizer) and not arguments.fsdp:
+        count = sum(weights.numel() for weights in model.parameters())
+        each = optimizer.nbytes / count
+        console.print(f"state {each:.2f} bytes a parameter, of {count}", highlight=False)
     console.print(f"final loss {final!r} on text that it has not seen", highlight=False)
     if arguments.curve and team.rank == 0:
         lines = (f"{step},{loss!r}\n" for step, loss in enumerate(losses, 1))
@@ -255,6 +295,7 @@ def parsed() -> argparse.Namespace:
         default="ruleonce",
         help="whose AdamW (%(default)s)",
     )
+    add("--formats", choices=[*FORMATS], default="float32", help="what is stored how (%(default)s)")
     add("--fsdp", action="store_true", help="share weights and state, too; needs torchrun")
     add("--checkpoint", type=Path, default=Path("gpt.pt"), help="the file (%(default)s)")
     add("--save-every", type=positive, default=50, help="steps between two (%(default)s)")
@@ -281,6 +322,12 @@ def parsed() -> argparse.Namespace:
         parser.error(f"--dropout {arguments.dropout} is not from 0 to below 1")
     if arguments.fsdp and "RANK" not in os.environ:
         parser.error("--fsdp needs torchrun: torchrun --nproc-per-node 2 examples/train_gpt.py")
+    if arguments.formats != "float32" and arguments.optimizer == "torch":
+        parser.error(f"--formats {arguments.formats} needs --optimizer ruleonce")
+    if arguments.formats == "bfloat16+8" and arguments.fsdp:
+        parser.error(
+            "--formats bfloat16+8 has norms in float32, and --fsdp needs one dtype for all"
+        )
     return arguments
 
 

@@ -139,6 +139,9 @@ def example(monkeypatch):
         (["--dropout", "1"], {}, "--dropout 1.0 is not from 0 to below 1"),
         (["--max-norm", "0"], {}, "--max-norm: '0' is not a number above 0"),
         (["--learning-rate", "nan"], {}, "--learning-rate: 'nan' is not a number above 0"),
+        (["--formats", "9bit"], {}, "invalid choice: '9bit'"),
+        (["--formats", "8bit", "--optimizer", "torch"], {}, "needs --optimizer ruleonce"),
+        (["--formats", "bfloat16+8", "--fsdp"], {"RANK": "0"}, "--fsdp needs one dtype for all"),
         (["--fsdp"], {}, "--fsdp needs torchrun: torchrun --nproc-per-node 2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -187,6 +190,46 @@ def test_a_save_that_ends_half_way_leaves_the_old_checkpoint(example, tmp_path, 
 
     example.main()
     assert len(example.torch.load("gpt.pt", weights_only=True)["losses"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("formats", "dtype", "keys"),
+    [
+        ("8bit", "float32", {"exp_avg.scale", "exp_avg_sq.scale"}),
+        ("bfloat16+8", "bfloat16", {"exp_avg.scale", "exp_avg_sq.scale", "weights.error"}),
+    ],
+)
+def test_a_run_in_a_format_goes_on_bit_for_bit(
+    example, formats, dtype, keys, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    base = ["train_gpt.py", "--sample", "1", "--context", "8", "--batch", "2", "--width", "16"]
+    base += ["--formats", formats, "--steps", "4", "--save-every", "2", "--curve", "curve.csv"]
+    monkeypatch.setattr(sys, "argv", [*base, "--checkpoint", "whole.pt"])
+    example.main()
+    whole, said = Path("curve.csv").read_text(), capsys.readouterr().out
+    content = example.torch.load("whole.pt", weights_only=True)
+    assert content["weights"]["byte.weight"].dtype == getattr(example.torch, dtype)
+    assert content["weights"]["last.weight"].dtype == example.torch.float32
+    entry = content["state"]["state"]["byte.weight"]
+    assert entry["exp_avg"].dtype == example.torch.int8
+    assert keys <= entry.keys()
+    assert "bytes a parameter" in said
+
+    monkeypatch.setattr(sys, "argv", base)
+    save = example.Checkpoint.save
+
+    def once(self, losses):
+        save(self, losses)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(example.Checkpoint, "save", once)
+        with pytest.raises(KeyboardInterrupt):
+            example.main()
+    example.main()
+    assert "going on after step 2" in capsys.readouterr().out
+    assert Path("curve.csv").read_text() == whole
 
 
 def test_help_says_how_to_start_it(example, monkeypatch, capsys):

@@ -128,6 +128,34 @@ def test_the_same_seed_gives_the_same_losses(race):
     assert first[0]["losses"][0] != other[0]["losses"][0]
 
 
+def test_each_format_is_an_entry(race):
+    formats = ["float32", "8bit", "bfloat16", "bfloat16_stochastic", "bfloat16+8", "bfloat16+16"]
+    result = race(
+        *("--rules", "adam", "--learning-rates", "1e-3", "--epochs", "5", "--seeds", "1"),
+        *("--formats", ",".join(formats)),
+    )
+    runs = {run["rule"].removeprefix("adam, "): run for run in result.runs}
+    losses = {name: run["losses"] for name, run in runs.items()}
+
+    assert list(runs) == formats
+    assert "adam, bfloat16+8" in result.stdout
+    # The network sees weights that are rounded, to nearest in two of the four.
+    assert losses["8bit"][0] == losses["float32"][0] != losses["bfloat16"][0]
+    assert losses["bfloat16+16"][0] == losses["bfloat16"][0]
+    assert len({tuple(of_one) for of_one in losses.values()}) == len(formats)
+    final = {name: run["final_train_loss"] for name, run in runs.items()}
+    for name in ("8bit", "bfloat16_stochastic", "bfloat16+8", "bfloat16+16"):
+        assert final[name] == pytest.approx(final["float32"], rel=0.02), name
+    assert final["bfloat16"] > 1.05 * final["float32"]
+
+
+def test_formats_that_there_are_not(race):
+    said = refused(race("--formats", "8bits", *QUICK))
+    assert "--formats has '8bits'" in said
+    assert "did you mean" in said.lower()
+    assert "leave --formats out" in refused(race("--formats", "8bit", "--search", "1"))
+
+
 def test_a_run_that_diverges_is_a_result(race):
     result = race("--rules", "sgd", "--learning-rates", "1e30", *QUICK)
 

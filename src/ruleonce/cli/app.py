@@ -87,6 +87,10 @@ def race(
         Path | None,
         typer.Option(help="A Python file with rules of your own (@rule); they join the race."),
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(help="How weights and state are stored, as float32,8bit,bfloat16+8."),
+    ] = None,
     search: Annotated[
         int | None,
         typer.Option(
@@ -116,8 +120,11 @@ def race(
             seeds=range(seed, seed + (seeds or 3)),
             out=out,
             rule_file=rule_file,
+            formats=_items(formats),
         )
         raise typer.Exit(code)
+    if formats:
+        raise CommandError("--search is in float32; leave --formats out, or --search.")
     if rates:
         raise CommandError(
             "--search draws its own learning rates; leave --learning-rates out, or --search."

@@ -29,6 +29,8 @@ from .classes import RMSprop as RMSprop
 from .classes import Rprop as Rprop
 from .made import MadeOptimizer as MadeOptimizer
 from .made import optimizer as optimizer
+from .offload import Offloaded as Offloaded
+from .offload import offload as offload
 from .optimizer import RuleOptimizer as RuleOptimizer
 from .training import release_gradients as release_gradients
 

@@ -12,6 +12,7 @@ from ..formats import Formats
 from ..formats.choice import Choice as FormatChoice
 from .averages import Averaging, average_others
 from .bundles import Choice
+from .carrying import NOWHERE, Carrier
 from .checkpoints import Checkpoints
 from .choosing import Choosing
 from .contents import Contents
@@ -61,6 +62,8 @@ class RuleOptimizer(Contents, Checkpoints, Averaging, Choosing):
     gradient_norm: Tensor | None = None  # of the last step, before clipping; with max_norm
 
     _untraced: ClassVar[Any] = None  # `_step` behind a graph break, for what torch.compile traces
+
+    _carrier: Carrier = NOWHERE  # see offload.offload
 
     _step_supports_amp_scaling = True  # torch.amp.GradScaler leaves unscaling to the step
 
@@ -226,7 +229,9 @@ class RuleOptimizer(Contents, Checkpoints, Averaging, Choosing):
         if len(set(some)) < len(some):
             raise GivenTwice
         settings = self._settings
-        planner = Planner(settings.engine, self._naming, self._start, settings.storing)
+        planner = Planner(
+            settings.engine, self._naming, self._start, settings.storing, self._carrier
+        )
         slot_of = self._slots_by_place(parameters)
         return planner.plan(parameters, present, gradients, choices, slot_of, sizes)
 

@@ -7,6 +7,7 @@ from torch import Tensor, no_grad
 
 from ..engines.measuring import measure_together
 from .bundles import Bundle, Choice, Numbers
+from .carrying import NOWHERE, Carrier
 from .columns import Column
 from .kernel_part import KernelPart, Regions
 from .slots import Kept, Slot
@@ -28,6 +29,7 @@ class Plan:
     choices      for each param group
     slots        of those that have one
     sizes        of the param groups
+    carrier      of their gradients and weights
     is_published   whether new state stands in the optimizer's
     """
 
@@ -39,6 +41,7 @@ class Plan:
         slots: Sequence[Slot],
         bundles: Sequence[Bundle],
         sizes: Sequence[int],
+        carrier: Carrier = NOWHERE,
     ) -> None:
         self.parameters = list(parameters)
         self.present = list(present)
@@ -47,6 +50,7 @@ class Plan:
         self.bundles = bundles
         self.is_published = False
         self.sizes = list(sizes)
+        self._carrier = carrier
         self._kept: list[Kept] = []
         self._turn = 0
         self._is_single = len(bundles) == 1
@@ -107,6 +111,7 @@ class Plan:
             share = gradients if self._is_single else [gradients[place] for place in bundle.places]
             bundle.prepare(share, numbers)
         if self._passes > 1:
+            self._carrier.bring(self.slots)
             with no_grad():
                 measure_together(self.bundles, _added)
 
@@ -116,7 +121,9 @@ class Plan:
         found_inf   1 if an infinite gradient was found, and the step is to change nothing
         """
         for bundle in self.bundles:
+            self._carrier.bring(bundle.part.slots)
             bundle.run(found_inf)
+            self._carrier.send(bundle.part.slots)
 
     def leave(self) -> None:
         """Hand what was counted back to the slots: another plan goes on."""

@@ -13,6 +13,7 @@ from ..language.hyperparameters import nearest
 from ..language.program import Program
 from .bundles import Bundle, Choice, DeviceBundle, Part, Row
 from .calls import ENGINES, call_of, engine_of
+from .carrying import NOWHERE, Carrier
 from .completion import complete
 from .held import check_held
 from .kernel_part import KernelPart
@@ -48,12 +49,14 @@ class Planner:
     naming   how the optimizer's class calls the state
     start    (slot, state) -> where a new state starts
     storing  what was asked for by `formats=`
+    carrier  of gradients and weights, if they lie elsewhere
     """
 
     engine: str
     naming: Naming
     start: Start
     storing: Storing | None = None
+    carrier: Carrier = NOWHERE
 
     def plan(
         self,
@@ -97,14 +100,14 @@ class Planner:
         complete(slots, lambda slot: choices[slot.group].rule, self.naming, self.start)
         kinds: dict[tuple[object, ...], list[int]] = {}
         for place, wave in enumerate(_waves(slots)):
-            kinds.setdefault(
-                (wave, *self._kind(slots[place], gradients[place], choices)), []
-            ).append(place)
+            chunk = self.carrier.chunk_of(slots[place].parameter)
+            kind = self._kind(slots[place], gradients[place], choices)
+            kinds.setdefault((wave, chunk, *kind), []).append(place)
         bundles = [
             self._bundle(slots, gradients, choices, places)
             for _, places in sorted(kinds.items(), key=lambda kind: (kind[0][0], kind[1]))
         ]
-        return Plan(parameters, present, choices, slots, bundles, sizes)
+        return Plan(parameters, present, choices, slots, bundles, sizes, self.carrier)
 
     def _kind(self, slot: Slot, gradient: Tensor, choices: Sequence[Choice]) -> tuple[object, ...]:
         choice = choices[slot.group]

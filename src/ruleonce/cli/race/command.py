@@ -17,6 +17,7 @@ from .ink import save
 from .picture import race_picture, ratio_picture
 from .progress import Bar
 from .results import write_json
+from .storing import checked
 from .table import table
 from .training import HIDDEN, Run, steps_of
 
@@ -34,6 +35,7 @@ def race(
     seeds: Sequence[int],
     out: Path,
     rule_file: Path | None,
+    formats: Sequence[str] = (),
 ) -> int:
     """Run the race, print its table, and write race.json and its pictures: race.png,
     update_ratio.png and bias_correction.png.
@@ -46,6 +48,7 @@ def race(
     seeds           every pair of rule and learning rate runs with each
     out             the folder for the files; it is made if it is not there
     rule_file       a Python file with more rules
+    formats         how weights and state are stored: each rule runs in each; none means float32
 
     Returns the exit code: 0, or 130 after Ctrl-C. What was finished by then is printed and written
     all the same, and so it is when a rule fails in the middle.
@@ -53,7 +56,7 @@ def race(
     Raises RuleonceError (CommandError, DataError, RuleFileError, RuleError ...) for a race that
     cannot be run as asked, before the first run.
     """
-    field = entries(rules, learning_rates, rule_file)
+    field = entries(rules, learning_rates, rule_file, checked(formats))
     samples = samples_of(data, target)
     make_folder(out)
     screen, notes = consoles()

@@ -15,6 +15,7 @@ from ...language.rule import Rule
 from ...numpy import Optimizer
 from ..rule_file import rules_of
 from .network import Parameters
+from .storing import FLOAT32, optimizer_of
 
 DEFAULT_LEARNING_RATES = (1e-3, 5e-4, 1e-4)  # the card's
 
@@ -26,43 +27,52 @@ DEFAULT_RULES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One rule at one learning rate.
+    """One rule at one learning rate, stored in one way.
 
     label           the name under which it stands in table, picture and file
     rule            the rule
     learning_rate   None for a rule without that hyperparameter: it runs with its own defaults
     momentum        what its hyperparameter of that kind is, by its name; empty for the default
+    stored          how its weights and state are stored, a name in storing.STORED
     """
 
     label: str
     rule: Rule
     learning_rate: float | None
     momentum: Mapping[str, float] = field(default_factory=dict)
+    stored: str = FLOAT32
 
     def optimizer(self, parameters: Parameters) -> Optimizer:
-        """A fresh optimizer for these parameters."""
+        """A fresh optimizer that starts from these parameters; it updates them themselves if they
+        are stored in float32, and else its own `params`.
+        """
         numbers: dict[str, Any] = dict(self.momentum)
         if self.learning_rate is not None:
             numbers["learning_rate"] = self.learning_rate
-        return Optimizer(self.rule, parameters, **numbers)
+        return optimizer_of(self.rule, parameters, self.stored, numbers)
 
 
 def entries(
-    names: Sequence[str], learning_rates: Sequence[float], rule_file: Path | None
+    names: Sequence[str],
+    learning_rates: Sequence[float],
+    rule_file: Path | None,
+    formats: Sequence[str] = (FLOAT32,),
 ) -> list[Entry]:
-    """Every chosen rule at every learning rate, rule by rule.
+    """Every chosen rule at every learning rate, rule by rule; and of each format, format by format.
 
     names            of ruleonce's rules; none means DEFAULT_RULES, and "all" every one
     learning_rates   above 0
     rule_file        the rules in it join, whatever `names` says; see rules_of
+    formats          names in storing.STORED; labels say them, unless all is in float32
 
     Raises CommandError for a name that no rule has, with the nearest one that is there;
     RuleFileError; HyperparameterError for a learning rate that a rule does not take.
     """
     chosen = chosen_rules(names, rule_file)
     found = [
-        Entry(label, rule, rate)
+        Entry(label if formats == (FLOAT32,) else f"{label}, {stored}", rule, rate, stored=stored)
         for label, rule in chosen.items()
+        for stored in formats
         for rate in (learning_rates if "learning_rate" in rule.hyperparameters else (None,))
     ]
     for entry in found:

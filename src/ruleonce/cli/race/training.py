@@ -17,6 +17,7 @@ from .network import (
     loss,
     loss_and_gradients,
 )
+from .storing import computed_with
 
 HIDDEN = 200  # neurons in the hidden layer
 BATCH = 64  # rows in a batch, where there are as many
@@ -105,9 +106,10 @@ def train(
 
     Raises what the rule's optimizer raises, such as HyperparameterError.
     """
-    parameters = start(data, seed)
-    _compile(entry, parameters)
-    optimizer = entry.optimizer(parameters)
+    first = start(data, seed)
+    _compile(entry, first)
+    optimizer = entry.optimizer(first)
+    parameters: Parameters = optimizer.params
     last = steps_of(data, epochs)
     checked = set(checked_steps(last))
     losses: list[float] = []
@@ -118,7 +120,7 @@ def train(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for step, rows in enumerate(batches(data, seed, epochs), 1):
             value, gradients = loss_and_gradients(
-                parameters, data.train_x[rows], data.train_y[rows]
+                computed_with(parameters), data.train_x[rows], data.train_y[rows]
             )
             losses.append(value)
             old = copies(parameters) if step in checked else None
@@ -128,13 +130,14 @@ def train(
             if old is None:
                 continue
             ratios.append(update_ratio(old, parameters))
-            test_accuracy = accuracy(parameters, data.test_x, data.test_y)
+            test_accuracy = accuracy(computed_with(parameters), data.test_x, data.test_y)
             if steps_to_goal is None and test_accuracy >= GOAL:
                 steps_to_goal = step
             if progress:
                 progress(step, value)
-        final = loss(parameters, data.train_x, data.train_y)
-        test_loss = loss(parameters, data.test_x, data.test_y)
+        last_weights = computed_with(parameters)
+        final = loss(last_weights, data.train_x, data.train_y)
+        test_loss = loss(last_weights, data.test_x, data.test_y)
     return Run(
         rule=entry.label,
         learning_rate=entry.learning_rate,
