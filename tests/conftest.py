@@ -9,6 +9,16 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.fixture(autouse=True)
+def _threads_as_they_were():
+    """A test may set how many threads work; the next one has what it would have had."""
+    from ruleonce.engines import threads
+
+    before = threads._count, threads._is_set
+    yield
+    threads._count, threads._is_set = before
+
+
 @pytest.fixture(
     params=[
         pytest.param("cpu", id="interpreted"),

@@ -22,6 +22,7 @@ from .llvm_operations import LIBRARY
 from .llvm_stages import Stages
 from .llvm_table import parameters
 from .llvm_vectors import AHEAD
+from .llvm_work import closing, opening
 from .names import identifier
 
 Formats = Mapping[str, Format]
@@ -48,15 +49,7 @@ def whole_blocks(
     function = Stages(one, formats, computed, lanes)
     divisions = [node for node in one.body if division.is_by_step_number(node)]
     fits = [f"%{function.names[node]}.fits" for node in divisions]
-    yield f"define internal i64 @{name}.vectors({parameters(one)}) #2 {{"
-    yield "range.entry:"
-    yield from function.scratch()
-    yield "  %range.length = sub i64 %range.end, %range.begin"
-    yield f"  %range.whole = and i64 %range.length, -{block}"
-    yield "  %range.stop = add i64 %range.begin, %range.whole"
-    yield "  %range.many = icmp ne i64 %range.whole, 0"
-    yield "  br i1 %range.many, label %range.ready, label %range.done"
-    yield "range.ready:"
+    yield from opening(one, name, block, block, function.scratch())
     yield from function.ready(divisions)
     all_fit = "true"
     if divisions:
@@ -81,14 +74,7 @@ def whole_blocks(
         yield "range.stored:"
         yield "  %block.more = icmp ult i64 %block.end, %range.stop"
         yield "  br i1 %block.more, label %range.block, label %range.done"
-    yield "range.done:"
-    yield (
-        "  %range.reached = phi i64 [ %range.begin, %range.entry ], [ %range.begin, %range.ready ],"
-        " [ %range.stop, %range.stored ]"
-    )
-    yield "  ret i64 %range.reached"
-    yield "}"
-    yield ""
+    yield from closing()
 
 
 def all_blocks(one: Pass, formats: Formats, computed: Format, name: str) -> Iterator[str]:

@@ -8,10 +8,10 @@ from ..language.graph import Node, in_order
 from ..language.program import Pass
 from . import llvm_division as division
 from . import llvm_sums as sums
-from .llvm_division import Quotient
 from .llvm_lanes import ONE, Lanes
 from .llvm_memory import FLOATS, element_number, host_number, load, store
 from .llvm_operations import number_type, operand, operation
+from .llvm_work import operations
 from .names import identifier, node_names
 from .stages import Stage, roots_of, stages_of
 
@@ -169,31 +169,19 @@ class Stages:
                 tensor = str(node.name)
                 form = self.formats[tensor]
                 yield from load(identifier(tensor), form, self.computed, self.lanes, at)
-        yield from self._work(stage, names)
+        yield from operations(
+            [node for node in stage.elements if node.op is not None],
+            names,
+            self.names,
+            self.computed,
+            self.lanes,
+            f"stage{stage.number}.quotients",
+            multiplies=self.lanes is not ONE,
+            cut=self._cut,
+        )
         for node in stage.largest:
             yield from self._larger(node, names)
         yield from self._results(stage, names, at)
-
-    def _work(self, stage: Stage, names: Mapping[Node, str]) -> Iterator[str]:
-        """The operations on elements."""
-        body = [node for node in stage.elements if node.op is not None]
-        rounds = [([], body)] if self.lanes is ONE else division.rounds(body)
-        for number, (divisions, others) in enumerate(rounds):
-            quotients = [
-                Quotient(
-                    names[node],
-                    operand(node.args[0], names, self.computed, self.lanes),
-                    operand(node.args[1], names, self.computed, self.lanes),
-                    self.names[node],
-                )
-                for node in divisions
-            ]
-            if quotients:
-                prefix = f"stage{stage.number}.quotients.{number}"
-                yield from division.quotients(quotients, prefix, self.computed, self.lanes)
-            for node in others:
-                is_cut = node in self._cut
-                yield from operation(node, names, self.computed, self.lanes, is_cut=is_cut)
 
     def _results(self, stage: Stage, names: Mapping[Node, str], at: str) -> Iterator[str]:
         """What is written to tensors, and what waits for later stages."""

@@ -17,8 +17,8 @@ from . import llvm_sums as sums
 from .llvm_lanes import Lanes
 from .llvm_memory import FLOATS, STORED_AS
 from .llvm_operations import operand
-from .llvm_table import parameters
 from .llvm_vectors import AHEAD, Vectors
+from .llvm_work import closing, opening
 from .names import identifier
 
 Formats = Mapping[str, Format]
@@ -33,14 +33,7 @@ def function(
     block = sums.BLOCK
     vectors = Vectors.of(one, formats, computed, lanes)
     streams = _streams(one)
-    yield f"define internal i64 @{name}.vectors({parameters(one)}) #2 {{"
-    yield "range.entry:"
-    yield "  %range.length = sub i64 %range.end, %range.begin"
-    yield f"  %range.whole = and i64 %range.length, -{block}"
-    yield "  %range.stop = add i64 %range.begin, %range.whole"
-    yield "  %range.many = icmp ne i64 %range.whole, 0"
-    yield "  br i1 %range.many, label %range.ready, label %range.done"
-    yield "range.ready:"
+    yield from opening(one, name, block, block)
     for place, stream in enumerate(streams):
         yield from _stream(one, formats, stream, place * block // len(streams))
     yield from (f"  {line}" for line in vectors.ready())
@@ -75,14 +68,7 @@ def function(
     yield from (f"  {line}" for line in sums.stored(one, totals))
     yield "  %block.more = icmp ult i64 %block.end, %range.stop"
     yield "  br i1 %block.more, label %range.block, label %range.done"
-    yield "range.done:"
-    yield (
-        "  %range.reached = phi i64 [ %range.begin, %range.entry ], [ %range.begin, %range.ready ],"
-        " [ %range.stop, %range.stored ]"
-    )
-    yield "  ret i64 %range.reached"
-    yield "}"
-    yield ""
+    yield from closing()
 
 
 def _streams(one: Pass) -> list[str]:

@@ -16,11 +16,10 @@ from ..formats import FLOAT64, Format
 from ..language.graph import Node, in_order
 from ..language.program import Pass
 from . import llvm_division as division
-from .llvm_division import Quotient
 from .llvm_lanes import ONE, Lanes
 from .llvm_memory import FLOATS, fetch, host_number, load, store
-from .llvm_operations import LIBRARY, operand, operation
-from .llvm_table import parameters
+from .llvm_operations import LIBRARY, operand
+from .llvm_work import closing, opening, operations
 from .names import identifier, node_names
 
 Formats = Mapping[str, Format]
@@ -103,30 +102,19 @@ class Vectors:
             name = f"{identifier(tensor)}{stream}"
             yield from load(name, self.formats[tensor], self.computed, self.lanes)
             yield from fetch(name, self.formats[tensor], ahead)
-        yield from self._operations(names, stream)
+        yield from operations(
+            self.one.body,
+            names,
+            self.names,
+            self.computed,
+            self.lanes,
+            f"quotients{stream}",
+            multiplies=bool(self.divisions),
+        )
         for tensor, node in self.one.written.items():
             value = operand(node, names, self.computed, self.lanes)
             form = self.formats[tensor]
             yield from store(identifier(tensor), value, form, self.computed, self.lanes)
-
-    def _operations(self, names: Mapping[Node, str], stream: str) -> Iterator[str]:
-        body = self.one.body
-        rounds = division.rounds(body) if self.divisions else [([], list(body))]
-        for number, (divisions, others) in enumerate(rounds):
-            quotients = [
-                Quotient(
-                    names[node],
-                    operand(node.args[0], names, self.computed, self.lanes),
-                    operand(node.args[1], names, self.computed, self.lanes),
-                    self.names[node],
-                )
-                for node in divisions
-            ]
-            if quotients:
-                prefix = f"quotients{stream}.{number}"
-                yield from division.quotients(quotients, prefix, self.computed, self.lanes)
-            for node in others:
-                yield from operation(node, names, self.computed, self.lanes)
 
     @property
     def _leaves(self) -> dict[Node, str]:
@@ -143,14 +131,7 @@ def function(
 ) -> Iterator[str]:
     """The lines of `<rule>.vectors`."""
     vectors = Vectors.of(one, formats, computed, lanes)
-    yield f"define internal i64 @{name}.vectors({parameters(one)}) #2 {{"
-    yield "range.entry:"
-    yield "  %range.length = sub i64 %range.end, %range.begin"
-    yield f"  %range.whole = and i64 %range.length, -{lanes.count}"
-    yield "  %range.stop = add i64 %range.begin, %range.whole"
-    yield f"  %range.many = icmp sge i64 %range.whole, {_WORTH * lanes.count}"
-    yield "  br i1 %range.many, label %range.ready, label %range.done"
-    yield "range.ready:"
+    yield from opening(one, name, lanes.count, _WORTH * lanes.count)
     yield from (f"  {line}" for line in vectors.ready())
     yield f"  br i1 {vectors.fit[0]}, label %range.loop, label %range.done"
     yield "range.loop:"
@@ -162,14 +143,7 @@ def function(
     yield f"  %range.next = add nuw i64 %range.i, {lanes.count}"
     yield "  %range.more = icmp ult i64 %range.next, %range.stop"
     yield "  br i1 %range.more, label %range.loop, label %range.done"
-    yield "range.done:"
-    yield (
-        "  %range.reached = phi i64 [ %range.begin, %range.entry ], [ %range.begin, %range.ready ],"
-        " [ %range.stop, %range.stored ]"
-    )
-    yield "  ret i64 %range.reached"
-    yield "}"
-    yield ""
+    yield from closing()
 
 
 def declarations(computed: Format, lanes: Lanes) -> Iterator[str]:
