@@ -12,6 +12,7 @@ import weakref
 import numpy as np
 import pytest
 from alone import alone
+from interrupting import Interrupted, interruptions, is_interrupted
 
 import ruleonce as ro
 from ruleonce.engines import native, sweep, threads
@@ -351,10 +352,6 @@ def test_what_is_done_is_forgotten(monkeypatch):
     assert not any(job() for job in jobs)
 
 
-class Interrupted(BaseException):
-    """What Ctrl-C raises, under a name that nothing else raises."""
-
-
 @needs_timer
 @pytest.mark.parametrize(
     ("sizes", "longest"),
@@ -376,27 +373,16 @@ def test_ctrl_c_finds_every_step_whole(sizes, longest, engine):
 
     optimizer = ro.Optimizer(ro.rule(counts), params, engine=engine)
     optimizer.step(gradients)
-    rng = np.random.default_rng(0)
-
-    def interrupt(number, frame):
-        raise Interrupted
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for _ in range(200 if max(sizes) < 100 else 60):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, longest))
-                while True:
-                    optimizer.step(gradients)
-            except Interrupted:
-                pass
+    rng, turns, ended = np.random.default_rng(0), 200 if max(sizes) < 100 else 60, 0
+    with interruptions():
+        for _ in range(turns):
+            ended += is_interrupted(lambda: optimizer.step(gradients), rng.uniform(1e-6, longest))
             state = optimizer.state
             assert state["n"] == optimizer.t
             for w, m in zip(params, state["m"], strict=True):
                 assert np.all(w == -optimizer.t)
                 assert np.all(m == optimizer.t)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    assert ended > turns // 2
 
 
 class Interrupting:

@@ -4,9 +4,11 @@ import multiprocessing
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
+from interrupting import Interrupted, interruptions, is_interrupted
 
 import ruleonce as ro
 from ruleonce.engines import threads
@@ -15,10 +17,6 @@ SHARED = 700_001  # elements: more than from which on threads share a step
 needs_timer = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="no timer signals here: Ctrl-C was NOT tested"
 )
-
-
-class Interrupted(BaseException):
-    """What Ctrl-C raises, under a name that nothing else raises."""
 
 
 @pytest.fixture
@@ -55,29 +53,22 @@ def test_ctrl_c_finds_every_measured_step_whole(sizes, longest, engine, choice):
     optimizer = ro.Optimizer(counting, params, engine=engine, on_nonfinite=choice)
     for report in (False, True):
         optimizer.step(gradients, report=report)
-    rng = np.random.default_rng(0)
+    rng, turns, ended = np.random.default_rng(0), 100 if max(sizes) < 100 else 30, 0
 
-    def interrupt(number, frame):
-        raise Interrupted
+    def step(report):
+        found = optimizer.step(gradients, report=report)
+        assert found is None or found.whole.nonfinite == 0
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for turn in range(100 if max(sizes) < 100 else 30):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, longest))
-                while True:
-                    report = optimizer.step(gradients, report=turn % 3 == 0)
-                    assert report is None or report.whole.nonfinite == 0
-            except Interrupted:
-                pass
+    with interruptions():
+        for turn in range(turns):
+            ended += is_interrupted(partial(step, turn % 3 == 0), rng.uniform(1e-6, longest))
             state = optimizer.state
             assert state["n"] == optimizer.t
             assert state["every"] == sum(sizes)
             for w, m in zip(params, state["m"], strict=True):
                 assert np.all(w == -optimizer.t)
                 assert np.all(m == optimizer.t)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    assert ended > turns // 2
 
 
 @pytest.mark.usefixtures("_three_threads")
