@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..formats import FLOAT64, Format
+from ..language.bits import is_bfloat16
 from ..language.graph import Node, in_order
 from ..language.program import Pass
 from . import llvm_division as division
@@ -21,6 +22,7 @@ from .llvm_memory import FLOATS, fetch, host_number, load, store
 from .llvm_operations import LIBRARY, operand
 from .llvm_work import closing, opening, operations
 from .names import identifier, node_names
+from .stages import roots_of
 
 Formats = Mapping[str, Format]
 
@@ -113,15 +115,20 @@ class Vectors:
         )
         for tensor, node in self.one.written.items():
             value = operand(node, names, self.computed, self.lanes)
-            form = self.formats[tensor]
-            yield from store(identifier(tensor), value, form, self.computed, self.lanes)
+            yield from store(
+                identifier(tensor),
+                value,
+                self.formats[tensor],
+                self.computed,
+                self.lanes,
+                is_exact=is_bfloat16(node),
+            )
 
     @property
     def _leaves(self) -> dict[Node, str]:
-        roots = [*self.one.written.values(), *(arg for node in self.one.sums for arg in node.args)]
         return {
             node: identifier(node.name)
-            for node in in_order(roots)
+            for node in in_order(roots_of(self.one))
             if node.name in self.one.read and node.name is not None
         }
 
