@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import ruleonce as ro
-from ruleonce.engines import threads as pool
 from ruleonce.errors import FormatError
 from ruleonce.formats import (
     BFLOAT16,
@@ -191,14 +190,6 @@ def test_history_fades_by_chance_and_to_nearest_it_does_not(name, before, after)
         assert abs(np.mean(others) - expected) < 0.02 * expected
 
 
-@pytest.fixture
-def threads(monkeypatch):
-    """How many there are is as before, after the test."""
-    monkeypatch.setattr(pool, "_count", pool._count)
-    monkeypatch.setattr(pool, "_is_set", pool._is_set)
-    return ro.set_threads
-
-
 def everything(weights, steps, engine="cpu", seed=0):
     """All bits after a few steps, weights and both states by chance."""
     storage = bfloat16_stochastic(seed)
@@ -211,12 +202,12 @@ def everything(weights, steps, engine="cpu", seed=0):
     return [*weights, *(x for arrays_ in optimizer.stored.values() for x in arrays_.values())]
 
 
-def test_engines_and_any_number_of_threads_give_the_same_bits(threads):
+def test_engines_and_any_number_of_threads_give_the_same_bits():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=size).astype(np.float32) for size in (300_001, 77, 700_003)]
     found = {"reference": everything(weights, 2, "reference")}
     for count in (1, 4):
-        threads(count)
+        ro.set_threads(count)
         found[count] = everything(weights, 2)
 
     for name, arrays_ in found.items():

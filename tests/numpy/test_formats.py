@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import ruleonce as ro
-from ruleonce.engines import threads as pool
 from ruleonce.errors import CheckpointError, FormatError, TensorTypeError, UnknownNameError
 from ruleonce.formats import Choice, int8, uint8_sqrt
 
@@ -217,20 +216,12 @@ def test_state_that_forgets_is_stored_in_8_bits_and_no_other():
     assert chosen["rprop"] == {"previous": "int8"}
 
 
-@pytest.fixture
-def threads(monkeypatch):
-    """How many there are is as before, after the test."""
-    monkeypatch.setattr(pool, "_count", pool._count)
-    monkeypatch.setattr(pool, "_is_set", pool._is_set)
-    return ro.set_threads
-
-
-def test_threads_meet_between_blocks(threads):
+def test_threads_meet_between_blocks():
     """Where they shared a block, both would write its scale, each from its own half."""
     sizes = (300_001, 77, 700_003)
     found = []
     for count in (1, 3):
-        threads(count)
+        ro.set_threads(count)
         rng = np.random.default_rng(0)
         weights = [rng.normal(size=size).astype(np.float32) for size in sizes]
         optimizer = ro.Adam(weights, formats=Choice("8bit", 0))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import ruleonce as ro
-from ruleonce.engines import threads as pool
 from ruleonce.errors import CheckpointError
 from ruleonce.formats import (
     FLOAT32,
@@ -67,19 +66,11 @@ def test_every_size_of_blocks_has_the_codes_of_the_reference(block, size):
         assert found[0][1][-1] < 16  # above an odd last number there is 0
 
 
-@pytest.fixture
-def threads(monkeypatch):
-    """How many there are is as before, after the test."""
-    monkeypatch.setattr(pool, "_count", pool._count)
-    monkeypatch.setattr(pool, "_is_set", pool._is_set)
-    return ro.set_threads
-
-
-def test_threads_share_no_byte(threads):
+def test_threads_share_no_byte():
     sizes = (300_001, 77, 700_003)
     found = []
     for count in (1, 3):
-        threads(count)
+        ro.set_threads(count)
         rng = np.random.default_rng(0)
         weights = [rng.normal(size=size).astype(np.float32) for size in sizes]
         optimizer = ro.Adam(weights, formats=FOUR)

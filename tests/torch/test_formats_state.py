@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from held_tensors import assert_equal, contents
 from torch import nn
 
 import ruleonce.torch as rt
@@ -28,22 +29,6 @@ def train(parameters, optimizer, first, last):
         for p in parameters:
             p.grad = torch.randn(p.shape, generator=generator).to(p.dtype)
         optimizer.step()
-
-
-def contents(parameters, optimizer):
-    """Weights, and all that is kept, as it lies in memory."""
-    found = {}
-    for place, p in enumerate(parameters):
-        found[place, "weights"] = p.detach().clone()
-        found |= {(place, key): x.clone() for key, x in optimizer.state[p].items()}
-    return found
-
-
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
-    for key, tensor in expected.items():
-        assert found[key].dtype == tensor.dtype, key
-        assert torch.equal(found[key], tensor), key
 
 
 def through_a_file(state_dict):

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 import torch
+from held_tensors import assert_equal, contents
 from torch import nn
 
 import ruleonce.torch as rt
@@ -49,21 +50,6 @@ def train(parameters, optimizer, first, last, **how):
     for t in range(first, last):
         give(parameters, t, **how)
         optimizer.step()
-
-
-def contents(parameters, optimizer):
-    found = {}
-    for place, p in enumerate(parameters):
-        found[place, "weights"] = p.detach().clone()
-        found |= {(place, key): x.clone() for key, x in optimizer.state.get(p, {}).items()}
-    return found
-
-
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
-    for key, tensor in expected.items():
-        assert found[key].dtype == tensor.dtype, key
-        assert torch.equal(found[key], tensor), key
 
 
 def both(make, dtype=torch.float32, chunk_bytes=1, **how):
