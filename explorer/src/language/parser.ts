@@ -7,7 +7,9 @@ import type { Assignment, BinaryOperator, Expression, Name, Place, RuleSyntax } 
 import { type Line, linesOf, Reader, type Token } from "./tokens";
 import { STATEMENTS } from "./words";
 
-const LONGEST = 8000; // characters: no card is near it, and the reader's own depth stays bounded
+// No card is near these; they bound how deep a tree can be, and so the work on it.
+const LONGEST = 8000; // characters of a card
+const LONGEST_LINE = 500; // tokens of a line
 
 const IN_PLACE: Readonly<Record<string, BinaryOperator>> = {
   "+=": "+",
@@ -26,7 +28,7 @@ export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
     mistakes.push({ line: 1, column: 1, length: 1, message });
     return null;
   }
-  const lines = linesOf(text, mistakes);
+  const { lines, isCut } = linesOf(text, mistakes);
   const at = lines.findIndex((line) => line.tokens[0]?.text === "def");
   const head = lines[at];
   if (head === undefined) {
@@ -37,12 +39,17 @@ export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
   }
   const initial = lines.slice(0, at).map((line) => above(line, mistakes));
   const reader = new Reader(head.tokens);
-  const found = attempt(mistakes, () => signature(reader, mistakes));
+  const found = attempt(mistakes, () => {
+    if (head.tokens.length > LONGEST_LINE) {
+      throw new CardError(reader.next.place, "this signature is too long.");
+    }
+    return signature(reader, mistakes);
+  });
   if (found === null) return null;
   const rest = reader.rest();
   const body = lines.slice(at + 1);
   if (rest.length > 1) body.unshift({ indent: body[0]?.indent ?? 4, tokens: rest });
-  return new Body(found, Object.assign({}, ...initial), mistakes).read(body);
+  return new Body(found, Object.assign({}, ...initial), mistakes).read(body, isCut);
 }
 
 /** A line above `def`: @rule, or imports, which have no use here. */
@@ -68,7 +75,8 @@ class Body {
     private readonly mistakes: Mistake[],
   ) {}
 
-  read(lines: Line[]): RuleSyntax | null {
+  /** `isCut`: more lines follow than could be read. */
+  read(lines: Line[], isCut: boolean): RuleSyntax | null {
     const indent = lines[0]?.indent ?? 0;
     let skipped = Infinity; // lines within a refused `if` are not looked at
     for (const [number, line] of lines.entries()) {
@@ -81,8 +89,12 @@ class Body {
       if (first.kind === "string" && number === 0) continue; // its notes
       if (first.kind === "name" && own(STATEMENTS, first.text) !== undefined) skipped = line.indent;
       const done = attempt(this.mistakes, () => {
-        if (line.indent === 0) {
-          throw new CardError(first.place, "the lines of a card are indented below its `def`.");
+        if (line.tokens.length > LONGEST_LINE) {
+          throw new CardError(first.place, "this line is too long; give its parts names.");
+        }
+        if (indent === 0 && number === 0) {
+          const message = "the lines of a card are indented below its `def`.";
+          this.mistakes.push({ ...first.place, message });
         }
         if (line.indent !== indent) {
           throw new CardError(first.place, "this line is not indented as the first one is.");
@@ -92,6 +104,7 @@ class Body {
       });
       if (done === null) this.leaveOut(line);
     }
+    if (this.returnPlace === null && isCut) return null;
     if (this.returnPlace === null) {
       const { name } = this.signature;
       const message = `${name.text} returns nothing; its last line must return the new weights and every state.`;
