@@ -1,7 +1,8 @@
 /** A card, to its syntax tree. */
 
-import { expression, expressions, own } from "./expressions";
+import { expression, own } from "./expressions";
 import { attempt, CardError, type Mistake } from "./mistakes";
+import { ended, IN_PLACE, names, noName, reads, tuple } from "./sides";
 import { decorator, type Signature, signature } from "./signature";
 import type { Assignment, BinaryOperator, Expression, Name, Place, RuleSyntax } from "./syntax";
 import { type Line, linesOf, Reader, type Token } from "./tokens";
@@ -10,16 +11,6 @@ import { STATEMENTS } from "./words";
 // No card is near these; they bound how deep a tree can be, and so the work on it.
 const LONGEST = 8000; // characters of a card
 const LONGEST_LINE = 500; // tokens of a line
-
-const IN_PLACE: Readonly<Record<string, BinaryOperator>> = {
-  "+=": "+",
-  "-=": "-",
-  "*=": "*",
-  "/=": "/",
-  "//=": "//",
-  "%=": "%",
-  "**=": "**",
-};
 
 /** The syntax tree, or null where too little was understood; mistakes are added to the list. */
 export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
@@ -180,69 +171,4 @@ class Body {
       this.assignments.push({ target, value: values[k] as Expression });
     }
   }
-}
-
-/** `a`, or `a, b`, without taking them; none where the line begins otherwise. */
-function names(reader: Reader): Name[] {
-  const found: Name[] = [];
-  for (let k = 0; reader.ahead(k).kind === "name"; k += 2) {
-    const { text, place } = reader.ahead(k);
-    found.push({ text, place });
-    if (reader.ahead(k + 1).text !== ",") break;
-  }
-  return found;
-}
-
-function tuple(reader: Reader): Expression[] {
-  if (reader.next.kind === "end") {
-    throw new CardError(reader.next.place, "a value is needed here.");
-  }
-  const inBrackets = isWholeTuple(reader);
-  if (inBrackets) reader.take();
-  const found = expressions(reader);
-  if (inBrackets) reader.expect(")", "a closing )");
-  ended(reader);
-  return found;
-}
-
-/** Whether the line is `(...)` with a comma in it: not `(a + b) / c`, nor `(a), b`. */
-function isWholeTuple(reader: Reader): boolean {
-  if (reader.next.text !== "(" || reader.next.kind !== "operator") return false;
-  let [depth, comma] = [0, false];
-  for (let k = 0; reader.ahead(k).kind !== "end"; k += 1) {
-    const { text, kind } = reader.ahead(k);
-    if (kind !== "operator") continue;
-    if ("([{".includes(text)) depth += 1;
-    if (")]}".includes(text)) depth -= 1;
-    comma ||= text === "," && depth === 1;
-    if (depth === 0) return comma && reader.ahead(k + 1).kind === "end";
-  }
-  return false;
-}
-
-function ended(reader: Reader): void {
-  if (reader.next.kind === "end") return;
-  const message = `${reader.found()} was found where the line should end.`;
-  throw new CardError(reader.next.place, message);
-}
-
-/** A line that gives nothing a name: says what is wrong with it. */
-function noName(reader: Reader): never {
-  const { place } = reader.next;
-  const value = expression(reader);
-  if (reader.next.kind === "operator" && reader.next.text in IN_PLACE) {
-    throw new CardError(place, "only a name can be changed: name += expression.");
-  }
-  ended(reader);
-  if (value.kind === "binary" && value.operator === "==" && value.left.kind === "name") {
-    throw new CardError(value.place, `== compares; write ${value.left.text} = ...`);
-  }
-  throw new CardError(place, "this line computes a value and gives it no name; write name = ...");
-}
-
-function reads(value: Expression, name: string): boolean {
-  if (value.kind === "name") return value.text === name;
-  if (value.kind === "unary") return reads(value.operand, name);
-  if (value.kind === "binary") return reads(value.left, name) || reads(value.right, name);
-  return value.kind === "call" && value.operands.some((operand) => reads(operand, name));
 }
