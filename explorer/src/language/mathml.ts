@@ -62,7 +62,7 @@ class Names {
   constructor(private readonly rule: RuleSyntax) {
     this.positional = rule.positional.map(({ name }) => name.text);
     this.updated = this.positional.filter((name, k) => k !== 1 && name !== "t");
-    for (const [k, value] of rule.returned.entries()) {
+    for (const [k, value] of (rule.returned ?? []).entries()) {
       const result = this.updated[k] ?? "";
       const last = value.kind === "name" ? this.lastAssignment(value.text) : -1;
       if (last < 0 || this.results.has(last)) this.unlabelled.push([result, value]);
