@@ -91,7 +91,9 @@ test("a line that gives nothing a name is refused", () => {
   assert.match(of("m = "), /a value is needed here/);
   assert.match(of("m = w w"), /`w` was found where the line should end/);
   assert.match(of("m + w = 2"), /write == to compare/);
-  assert.match(of("a, b = w, m * a"), /a is changed and read in one line/);
+  for (const value of ["m * a", "a * m", "-a", "sqrt(a)"]) {
+    assert.match(of(`a, b = w, ${value}`), /a is changed and read in one line/);
+  }
   assert.match(of("a, b = w"), /2 names and 1 values do not match/);
 });
 
