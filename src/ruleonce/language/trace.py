@@ -65,7 +65,7 @@ def trace(rule: "Rule", switches: Mapping[str, bool]) -> Traced:
         step_inputs=schema.step_inputs,
         outputs={name: node for name, node in outputs.items() if name not in schema.scalars},
         scalars={name: outputs[name] for name in schema.scalars},
-        names=_author_names(seen, set(arguments.values())),
+        names=author_names(seen, set(arguments.values())),
     )
     return Traced(program, nodes, graph.in_place)
 
@@ -96,7 +96,7 @@ def _returned_node(rule: "Rule", graph: Graph, name: str, value: object) -> Node
     return node
 
 
-def _author_names(seen: Locals, arguments: set[Node]) -> dict[Node, str]:
+def author_names(seen: Locals, arguments: set[Node]) -> dict[Node, str]:
     """What the author called each computed value; the rule's own names before those of rules that
     it calls.
     """
