@@ -46,7 +46,7 @@ export type Expression =
 /** `name = expression`; `name += expression` is read as `name = name + expression`. */
 export interface Assignment {
   target: Name;
-  value: Expression;
+  value: Expression | null; // null where it could not be read
 }
 
 export interface Argument {
