@@ -68,7 +68,7 @@ export class InsideRows {
   }
 
   private row(plan: RowPlan): HTMLElement {
-    const label = element("th", { scope: "row" }, parsed(`<math>${symbolML(plan.name)}</math>`));
+    const label = element("th", { scope: "row" }, parsed(symbolML(plan.name)));
     if (plan.title) label.append(element("small", {}, plan.title));
     const cell = (coordinate: string): [Cell, HTMLElement] => {
       const number = element("span", { class: "inside-number", "data-name": plan.name, "data-coordinate": coordinate });
