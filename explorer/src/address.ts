@@ -1,46 +1,66 @@
-/** The whole state of the page, and the text after `#` that says it. */
+/** The state of the page as the text after `#`, so that a view can be linked:
+ *
+ *  surface=ravine&p=condition:50&start=-4,2&rule=adam,learning_rate=0.1,uncorrected&t=120
+ *
+ *  What is as by default is left out. Numbers have the fewest digits that give them back exactly.
+ */
 
+import { defaultState, type PageState, type RacerState, UNCORRECTED } from "./state";
 import type { PageData } from "./types";
 
-export const PANELS = ["card", "inside", "charts", "heat", "sum"] as const;
-export type Panel = (typeof PANELS)[number];
-export const THEMES = ["system", "light", "dark"] as const;
-export type Theme = (typeof THEMES)[number];
+export * from "./state";
+export { stateOf } from "./address_reader";
 
-/** One rule of the race. */
-export interface RacerState {
-  rule: string; // the name of a rule of the page
-  hyperparameters: Record<string, number>; // those that differ from the rule's own, or the card's
-  uncorrected: boolean; // bias correction switched off
-  card: string | null; // its text, where the reader edited it
-}
-
-export interface PageState {
-  surface: string;
-  parameters: Record<string, number>; // every parameter of the surface
-  start: [number, number];
-  noise: number;
-  seed: number;
-  racers: RacerState[]; // one to six
-  shown: number; // the racer whose card and inside are shown
-  panel: Panel;
-  t: number; // steps taken
-  speed: number; // steps a second
-  heat: string; // the hyperparameter down the side of the heat map; "" for the first there is
-  theme: Theme;
-}
-
-/** What the page shows when nothing follows the `#`. */
-export function defaultState(data: PageData): PageState {
-  throw new Error(`not written yet: ${data.version}`);
-}
-
-/** The state as text, without the `#`: what is as by default is left out. */
+/** The state as text, without the `#`. */
 export function addressOf(state: PageState, data: PageData): string {
-  throw new Error(`not written yet: ${state.surface} ${data.version}`);
+  const surface = data.surfaces.find(({ name }) => name === state.surface);
+  const usual = defaultState(data, surface);
+  const first = defaultState(data);
+  const parts: string[] = [];
+  const add = (key: string, value: string): void => {
+    parts.push(`${key}=${escaped(value)}`);
+  };
+  if (state.surface !== first.surface) add("surface", state.surface);
+  for (const [name, value] of Object.entries(state.parameters)) {
+    if (!Object.is(value, usual.parameters[name])) add("p", `${name}:${shortest(value)}`);
+  }
+  if (state.start.some((value, k) => !Object.is(value, usual.start[k]))) {
+    add("start", state.start.map(shortest).join(","));
+  }
+  const racers = state.racers.flatMap((racer) => racerParts(racer, data));
+  const usualRacers = usual.racers.flatMap((racer) => racerParts(racer, data));
+  if (racers.join("\n") !== usualRacers.join("\n")) {
+    for (const [key, value] of racers) add(key, value);
+  }
+  for (const key of ["noise", "seed", "shown", "t", "speed"] as const) {
+    if (!Object.is(state[key], usual[key])) add(key, shortest(state[key]));
+  }
+  for (const key of ["panel", "heat", "theme"] as const) {
+    if (state[key] !== usual[key]) add(key, state[key]);
+  }
+  return parts.join("&");
 }
 
-/** The state that a text says, and a note for the reader for whatever in it could not be taken. */
-export function stateOf(address: string, data: PageData): { state: PageState; notes: string[] } {
-  throw new Error(`not written yet: ${address} ${data.version}`);
+/** `rule=` and, where it was edited, the `card=` that follows it. */
+function racerParts(racer: RacerState, data: PageData): [string, string][] {
+  const own = data.rules.find(({ name }) => name === racer.rule)?.hyperparameters ?? {};
+  const numbers = Object.entries(racer.hyperparameters)
+    .filter(([name, value]) => racer.card !== null || !Object.is(own[name], value))
+    .map(([name, value]) => `${name}=${shortest(value)}`);
+  const words = [racer.rule, ...numbers, ...(racer.uncorrected ? [UNCORRECTED] : [])];
+  const rule: [string, string] = ["rule", words.join(",")];
+  return racer.card === null ? [rule] : [rule, ["card", racer.card]];
+}
+
+/** A number with the fewest digits that give it back. */
+function shortest(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** Text for an address: what may stand there stands there, so that a card can be read in it. */
+function escaped(text: string): string {
+  return text
+    .replace(/\p{Surrogate}/gu, "\uFFFD") // half a character
+    .replace(/[^A-Za-z0-9\-._~()*,;=:@/? ]/gu, (character) => encodeURIComponent(character))
+    .replaceAll(" ", "+");
 }
