@@ -1,0 +1,30 @@
+/** A learning rate for a rule that joins: the defaults are for networks, far too small for this map. */
+
+import type { RacerState } from "../address";
+import { Walker } from "../walker";
+import type { Explorer } from "./explorer";
+
+const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
+const STEPS = 150;
+
+/** The racer with that one of some learning rates whose path has the lowest loss over its whole length. */
+export function tuned(explorer: Explorer, racer: RacerState): RacerState {
+  const rule = explorer.ruleFor(racer);
+  if (!("learning_rate" in rule.hyperparameters)) return racer;
+  const { start, noise, seed } = explorer.state;
+  const ground = { surface: explorer.surface, start, noise, seed };
+  let [best, least] = [rule.hyperparameters.learning_rate ?? 0, Infinity];
+  for (const learning_rate of [best, ...RATES]) {
+    const hyperparameters = { ...racer.hyperparameters, learning_rate };
+    const walker = new Walker({ rule, hyperparameters, uncorrected: racer.uncorrected }, ground);
+    while (walker.t < STEPS && walker.step());
+    const cost = walker.stopped ? Infinity : meanLog(walker.history.column("loss"), explorer);
+    if (cost < least) [best, least] = [learning_rate, cost];
+  }
+  return { ...racer, hyperparameters: { ...racer.hyperparameters, learning_rate: best } };
+}
+
+function meanLog(losses: Float64Array, { surface }: Explorer): number {
+  const floor = Math.min(...surface.data.lowest.map(([x, y]) => surface.height(x, y)), ...losses);
+  return losses.reduce((sum, loss) => sum + Math.log(loss - floor + 1e-6), 0) / losses.length;
+}
