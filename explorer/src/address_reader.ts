@@ -41,8 +41,7 @@ class AddressReader {
     if (this.racers.length > 0) state.racers = this.racers.map((racer) => this.settled(racer));
     const last = state.racers.length - 1;
     const shown = pairs.findLast(([key]) => key === "shown")?.[1];
-    const usual = Math.min(state.shown, last);
-    state.shown = shown === undefined ? usual : this.number("shown", shown, 0, last, true, usual);
+    state.shown = shown === undefined ? last : this.number("shown", shown, 0, last, true, last);
     return state;
   }
 

@@ -86,7 +86,7 @@ def test_the_authors_names_survive():
         "const m_new = mul_1 + mul_2;",
         "const vt = v_new / sub_4;",
         "return [w_new, m_new, v_new];",
-        "return [m_new, mt, v_new, vt, w_new];",
+        "return [m_new, v_new, mt, vt, w_new];",
     ):
         assert line in text
 
@@ -122,7 +122,7 @@ def test_the_last_value_of_a_name_is_the_named_one():
     """AdamW shrinks `w`, and then moves it; the new `w` is what it returns."""
     named = javascript.named_values(ro.rules.adamw.program())
 
-    assert list(named) == ["m", "mt", "v", "vt", "w"]
+    assert list(named) == ["m", "v", "mt", "vt", "w"]
     assert named["w"] is ro.rules.adamw.program().outputs["w"]
 
 

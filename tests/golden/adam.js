@@ -45,7 +45,7 @@ function named(w, dw, m, v, learning_rate, beta1, sub_1, sub_2, beta2, sub_3, su
   const add_1 = sqrt_1 + eps;
   const div_1 = mul_3 / add_1;
   const w_new = w - div_1;
-  return [m_new, mt, v_new, vt, w_new];
+  return [m_new, v_new, mt, vt, w_new];
 }
 
 export { element, host, named };

@@ -65,7 +65,7 @@ function named(w, dw, m, v, learning_rate, beta1, div_1, sub_4, div_2, beta2, su
   const add_2 = sqrt_1 + eps;
   const div_3 = mul_10 / add_2;
   const w_new = w - div_3;
-  return [m_new, mt, v_new, vt, w_new];
+  return [m_new, v_new, mt, vt, w_new];
 }
 
 export { element, host, named };

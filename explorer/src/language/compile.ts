@@ -69,14 +69,16 @@ function checked(syntax: RuleSyntax, base: Base, mistakes: Mistake[]): Rule | nu
   };
 }
 
-/** Works through the assignments; gives what was computed under each name at last. */
+/** Works through the assignments; gives what differs between weights and has a name, at last. */
 function assign(syntax: RuleSyntax, checker: Checker): Map<string, Node> {
   const named = new Map<string, Node>();
   for (const { target, value } of syntax.assignments) {
     const node = checker.node(value);
     checker.values.set(target.text, node);
     named.delete(target.text); // so that it stands where it was last given
-    if (node !== null && node.op !== null && node.kind === "number") named.set(target.text, node);
+    if (node?.op != null && node.kind === "number" && node.rate === "element") {
+      named.set(target.text, node);
+    }
   }
   return named;
 }

@@ -109,12 +109,13 @@ def named_values(program: Program) -> dict[str, Node]:
     A name stands for what it held last: the new `w`, not one on the way to it.
     """
     outputs = {node: name for name, node in program.outputs.items() if node.op is not None}
-    named = {**program.names, **outputs}
+    needed = set(in_order(outputs))
     found: dict[str, Node] = {}
-    for node in in_order(program.outputs.values()):
-        if node in named and node.rate == "element" and found.get(named[node]) not in outputs:
-            found.pop(named[node], None)
-            found[named[node]] = node
+    for node, name in {**program.names, **outputs}.items():
+        is_shown = node in needed and node.rate == "element" and node.kind == "number"
+        if is_shown and found.get(name) not in outputs:
+            found.pop(name, None)  # so that it stands where it was last given
+            found[name] = node
     return found
 
 

@@ -8,6 +8,7 @@ in JavaScript.
 
 from ..language.hyperparameters import nearest
 from .heights import SURFACES as SURFACES
+from .javascript import code as code
 from .surface import Parameter as Parameter
 from .surface import Slider as Slider
 from .surface import Surface as Surface

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ..errors import RuleError, TensorError, UnknownNameError
 from ..language.graph import Graph, Node, evaluate
 from ..language.hyperparameters import checked_number, nearest
+from ..language.locals import Locals
 from ..language.symbol import Symbol, as_number
+from ..language.trace import author_names
 from .derivative import derivatives
 
 Array = NDArray[np.float64]
@@ -116,6 +118,11 @@ class Surface:
         """Its derivative by x and by y, as graphs."""
         return self._traced[1]
 
+    @property
+    def named(self) -> Mapping[Node, str]:
+        """What the author called each computed value."""
+        return self._traced[2]
+
     def captioned(self, **parameters: float) -> str:
         """The caption with the parameters written in."""
         return self.caption.format(**self._values(parameters))
@@ -183,20 +190,23 @@ class Surface:
         return found
 
     @cached_property
-    def _traced(self) -> tuple[Node, tuple[Node, ...]]:
+    def _traced(self) -> tuple[Node, tuple[Node, ...], Mapping[Node, str]]:
         graph = Graph()
         weights = [graph.input(name, "element") for name in self._weights]
         numbers = {name: graph.input(name, "step") for name in self._defaults}
-        found = self.function(
-            *(Symbol(graph, node) for node in weights),
-            **{name: Symbol(graph, node) for name, node in numbers.items()},
-        )
+        with Locals() as seen:
+            seen.codes.add(self.function.__code__)
+            found = self.function(
+                *(Symbol(graph, node) for node in weights),
+                **{name: Symbol(graph, node) for name, node in numbers.items()},
+            )
         height = (
             found.node
             if isinstance(found, Symbol)
             else graph.constant(as_number(found, f"returned by {self.name}"))
         )
-        return height, derivatives(graph, height, weights)
+        named = author_names(seen, {*weights, *numbers.values()})
+        return height, derivatives(graph, height, weights), named
 
 
 def surface(
