@@ -7,7 +7,7 @@ import type { Explorer } from "./explorer";
 const RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 const STEPS = 150;
 /** The longest steps are no longer, in the mean, than this share of the map: a path shall bend, not jump. */
-const [LEAP, LONGEST] = [1 / 14, 5];
+const [LEAP, LONGEST] = [1 / 18, 5];
 
 /** The racer with that one of some learning rates whose path, without leaps, is lowest over its length. */
 export function tuned(explorer: Explorer, racer: RacerState): RacerState {
