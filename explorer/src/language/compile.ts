@@ -92,6 +92,7 @@ function results(
   const positional = syntax.positional.map(({ name }) => name.text);
   const wanted = positional.filter((name, k) => k !== 1 && name !== "t");
   const { returned, returnPlace } = syntax;
+  if (returned === null) return null;
   if (returned.length !== wanted.length) {
     const values = returned.length === 1 ? "1 value" : `${returned.length} values`;
     const message = `${syntax.name.text} returns ${values}; it has to return ${wanted.join(", ")}: the new weights, then every state in the order of the signature.`;

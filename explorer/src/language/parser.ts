@@ -103,7 +103,7 @@ class Body {
       return null;
     }
     const { signature, initial, assignments, returned, returnPlace } = this;
-    return { ...signature, initial, assignments, returned: returned ?? [], returnPlace };
+    return { ...signature, initial, assignments, returned, returnPlace };
   }
 
   /** Notes what a line that was not understood would have named, so that nobody misses it. */

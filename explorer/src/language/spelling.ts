@@ -73,7 +73,7 @@ class Speller {
       return this.power(left, "<mn>2</mn>");
     }
     const second = this.within(right, PRODUCT);
-    const sign = /^(<mrow>)*<mn>/.test(second) ? "<mo>⋅</mo>" : TIMES;
+    const sign = /^(<mrow>|<msup>)*<mn>/.test(second) ? "<mo>⋅</mo>" : TIMES;
     return row(PRODUCT, `${this.within(left, PRODUCT)}${sign}${second}`);
   }
 
@@ -114,7 +114,7 @@ class Speller {
       case "positive":
         return this.spell(first);
       case "where":
-        return row(ATOM, `<mo form="prefix" stretchy="true">{</mo><mtable>${this.cases(operands)}</mtable>`);
+        return row(ATOM, `<mo form="prefix" stretchy="true">{</mo><mtable displaystyle="true">${this.cases(operands)}</mtable>`);
       case "clip":
         return applied("min", [applied("max", [x ?? "", y ?? ""]).text, z ?? ""]);
       default:
