@@ -14,7 +14,7 @@ export { stateOf } from "./address_reader";
 /** The state as text, without the `#`. */
 export function addressOf(state: PageState, data: PageData): string {
   const surface = data.surfaces.find(({ name }) => name === state.surface);
-  const usual = defaultState(data, surface);
+  const usual = { ...defaultState(data, surface), shown: state.racers.length - 1 };
   const first = defaultState(data);
   const parts: string[] = [];
   const add = (key: string, value: string): void => {
@@ -61,6 +61,7 @@ function shortest(value: number): string {
 function escaped(text: string): string {
   return text
     .replace(/\p{Surrogate}/gu, "\uFFFD") // half a character
-    .replace(/[^A-Za-z0-9\-._~()*,;=:@/? ]/gu, (character) => encodeURIComponent(character))
+    .replace(/[^A-Za-z0-9\-._~()*,;=:@/?!' ]/gu, encodeURIComponent)
+    .replace(/[!']/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
     .replaceAll(" ", "+");
 }

@@ -1,6 +1,6 @@
 /** The text after `#`, to the state of the page. It comes from strangers: nothing in it is trusted. */
 
-import { nearest } from "./language/nearest";
+import { finite, Notes } from "./address_notes";
 import { MOST_RACERS } from "./race";
 import {
   defaultState,
@@ -22,11 +22,11 @@ const IDENTIFIER = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 /** The state that a text says, and a note for the reader for whatever in it could not be taken. */
 export function stateOf(address: string, data: PageData): { state: PageState; notes: string[] } {
   const reader = new AddressReader(data);
-  return { state: reader.read(address.replace(/^#/, "")), notes: reader.notes };
+  return { state: reader.read(address.replace(/^#/, "")), notes: reader.notes.list };
 }
 
 class AddressReader {
-  readonly notes: string[] = [];
+  readonly notes = new Notes();
   private racers: RacerState[] = [];
 
   constructor(private readonly data: PageData) {}
@@ -37,12 +37,11 @@ class AddressReader {
     for (const [key, value] of pairs) if (key === "surface") this.surface(state, value);
     for (const [key, value] of pairs) this.take(state, key, value);
     const named = pairs.some(([key]) => key === "rule");
-    if (named && this.racers.length === 0) this.notes.push("No rule of the address is known here.");
+    if (named && this.racers.length === 0) this.notes.list.push("No rule of the address is known here.");
     if (this.racers.length > 0) state.racers = this.racers.map((racer) => this.settled(racer));
     const last = state.racers.length - 1;
     const shown = pairs.findLast(([key]) => key === "shown")?.[1];
-    const usual = Math.min(state.shown, last);
-    state.shown = shown === undefined ? usual : this.number("shown", shown, 0, last, true, usual);
+    state.shown = shown === undefined ? last : this.notes.number("shown", shown, 0, last, true, last);
     return state;
   }
 
@@ -56,7 +55,7 @@ class AddressReader {
         if (at < 0) throw new URIError();
         found.push([part.slice(0, at), decodeURIComponent(text)]);
       } catch {
-        this.notes.push(`"${part.slice(0, 40)}" in the address could not be read.`);
+        this.notes.list.push(`"${part.slice(0, 40)}" in the address could not be read.`);
       }
     }
     return found;
@@ -66,7 +65,7 @@ class AddressReader {
     const names = this.data.surfaces.map((each) => each.name);
     const found = this.data.surfaces.find((each) => each.name === name);
     if (found !== undefined) Object.assign(state, groundState(found));
-    else this.unknown("surface", name, names);
+    else this.notes.unknown("surface", name, names);
   }
 
   private take(state: PageState, key: string, value: string): void {
@@ -78,7 +77,7 @@ class AddressReader {
         return this.parameter(state, value);
       case "start": {
         const [x, y, more] = value.split(",").map(finite);
-        if (x == null || y == null || more !== undefined) this.wrong(key, value, "two numbers");
+        if (x == null || y == null || more !== undefined) this.notes.wrong(key, value, "two numbers");
         else state.start = [x, y];
         return;
       }
@@ -87,30 +86,30 @@ class AddressReader {
       case "card":
         return this.card(value);
       case "noise":
-        state.noise = this.number(key, value, 0, Number.MAX_VALUE, false, state.noise);
+        state.noise = this.notes.number(key, value, 0, Number.MAX_VALUE, false, state.noise);
         return;
       case "seed":
-        state.seed = this.number(key, value, 0, LARGEST_SEED, true, state.seed);
+        state.seed = this.notes.number(key, value, 0, LARGEST_SEED, true, state.seed);
         return;
       case "t":
-        state.t = this.number(key, value, 0, MOST_STEPS, true, state.t);
+        state.t = this.notes.number(key, value, 0, MOST_STEPS, true, state.t);
         return;
       case "speed":
-        state.speed = this.number(key, value, 0, FASTEST, false, state.speed);
+        state.speed = this.notes.number(key, value, 0, FASTEST, false, state.speed);
         return;
       case "heat":
         if (IDENTIFIER.test(value)) state.heat = value;
-        else this.wrong(key, value, "a hyperparameter");
+        else this.notes.wrong(key, value, "a hyperparameter");
         return;
       case "panel":
-        state.panel = this.oneOf(key, value, PANELS, state.panel);
+        state.panel = this.notes.oneOf(key, value, PANELS, state.panel);
         return;
       case "theme":
-        state.theme = this.oneOf(key, value, THEMES, state.theme);
+        state.theme = this.notes.oneOf(key, value, THEMES, state.theme);
         return;
       default: {
         const keys = ["surface", "start", "noise", "seed", "rule", "panel", "speed", "heat", "theme"];
-        this.unknown("setting", key, keys);
+        this.notes.unknown("setting", key, keys);
       }
     }
   }
@@ -120,10 +119,10 @@ class AddressReader {
     const surface = this.data.surfaces.find((each) => each.name === state.surface);
     const found = surface?.parameters.find((each) => each.name === name);
     if (found === undefined) {
-      return this.unknown("parameter", name, surface?.parameters.map((each) => each.name) ?? []);
+      return this.notes.unknown("parameter", name, surface?.parameters.map((each) => each.name) ?? []);
     }
     const usual = state.parameters[name] ?? found.value;
-    const taken = this.number(name, value, found.low, found.high, false, usual);
+    const taken = this.notes.number(name, value, found.low, found.high, false, usual);
     state.parameters = { ...state.parameters, [name]: taken };
   }
 
@@ -133,13 +132,13 @@ class AddressReader {
     if (rule === undefined || racer.card !== null) return racer;
     const kept = Object.entries(racer.hyperparameters).filter(([name, value]) => {
       if (!Object.hasOwn(rule.hyperparameters, name)) {
-        this.unknown(`hyperparameter of ${rule.name}`, name, Object.keys(rule.hyperparameters));
+        this.notes.unknown(`hyperparameter of ${rule.name}`, name, Object.keys(rule.hyperparameters));
         return false;
       }
       const [low, below] = rule.ranges[name] ?? [null, null];
       const fits = (low === null || value >= low) && (below === null || value < below);
       const bounds = [low === null ? "" : `at least ${low}`, below === null ? "" : `below ${below}`];
-      if (!fits) this.wrong(name, String(value), bounds.filter(Boolean).join(" and "));
+      if (!fits) this.notes.wrong(name, String(value), bounds.filter(Boolean).join(" and "));
       return fits && !Object.is(value, rule.hyperparameters[name]);
     });
     return { ...racer, hyperparameters: Object.fromEntries(kept) };
@@ -149,10 +148,10 @@ class AddressReader {
     const [name = "", ...settings] = text.split(",");
     const rule = this.data.rules.find((each) => each.name === name);
     if (rule === undefined) {
-      return this.unknown("rule", name, this.data.rules.map((each) => each.name));
+      return this.notes.unknown("rule", name, this.data.rules.map((each) => each.name));
     }
     if (this.racers.length === MOST_RACERS) {
-      this.notes.push(`${name} is left out: there is room for ${MOST_RACERS} rules.`);
+      this.notes.list.push(`${name} is left out: there is room for ${MOST_RACERS} rules.`);
       return;
     }
     const racer = plainRacer(name);
@@ -169,50 +168,13 @@ class AddressReader {
     if (IDENTIFIER.test(name) && name !== "__proto__" && value !== null) {
       racer.hyperparameters[name] = value;
     } else {
-      this.wrong(name, text, `a number of ${racer.rule}`);
+      this.notes.wrong(name, text, `a number of ${racer.rule}`);
     }
   }
 
   private card(text: string): void {
     const racer = this.racers.at(-1);
-    if (racer === undefined) this.notes.push("A card in the address belongs to no rule.");
+    if (racer === undefined) this.notes.list.push("A card in the address belongs to no rule.");
     else racer.card = text;
   }
-
-  private number(
-    key: string,
-    text: string,
-    low: number,
-    high: number,
-    whole: boolean,
-    usual: number,
-  ): number {
-    const value = finite(text);
-    const fits = value !== null && value >= low && value <= high;
-    if (fits && !(whole && !Number.isInteger(value))) return value;
-    const most = high === Number.MAX_VALUE ? "" : ` and at most ${high}`;
-    this.wrong(key, text, `${whole ? "a whole number" : "a number"}, at least ${low}${most}`);
-    return usual;
-  }
-
-  private oneOf<T extends string>(key: string, text: string, choices: readonly T[], usual: T): T {
-    const found = choices.find((each) => each === text);
-    if (found === undefined) this.wrong(key, text, choices.join(", "));
-    return found ?? usual;
-  }
-
-  private wrong(key: string, text: string, need: string): void {
-    this.notes.push(`${key.slice(0, 40)} is "${text.slice(0, 40)}" in the address; it has to be: ${need}.`);
-  }
-
-  private unknown(what: string, name: string, known: readonly string[]): void {
-    this.notes.push(`There is no ${what} ${name.slice(0, 40)} here${nearest(name.slice(0, 40), known)}`);
-  }
-}
-
-/** The text as a number, if it is a finite one. */
-function finite(text: string): number | null {
-  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(Number(text))
-    ? Number(text)
-    : null;
 }

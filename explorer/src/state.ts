@@ -29,7 +29,7 @@ export interface PageState {
   noise: number;
   seed: number; // a whole number from 0 to LARGEST_SEED
   racers: RacerState[]; // one to six
-  shown: number; // the racer whose card and inside are shown
+  shown: number; // the racer whose card and inside are shown; the last one at first
   panel: Panel;
   t: number; // steps taken, up to MOST_STEPS
   speed: number; // steps a second, up to FASTEST
@@ -37,19 +37,18 @@ export interface PageState {
   theme: Theme;
 }
 
-/** The rules that race at first, where the page has them: Adam, and what it is made of. */
+/** The rules that race at first, where the page has them: what Adam is made of, and Adam. */
 const FIRST = ["momentum", "rmsprop", "adam"];
 
 /** What the page shows when nothing follows the `#`, on this surface or the first. */
 export function defaultState(data: PageData, surface = data.surfaces[0]): PageState {
   const first = FIRST.filter((name) => data.rules.some((rule) => rule.name === name));
   const names = first.length > 0 ? first : data.rules.slice(0, 1).map((rule) => rule.name);
-  const adam = names.indexOf("adam");
   return {
     ...groundState(surface),
     seed: 0,
     racers: names.map(plainRacer),
-    shown: Math.max(adam, 0),
+    shown: names.length - 1,
     panel: "card",
     t: 0,
     speed: 30,

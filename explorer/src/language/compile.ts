@@ -69,14 +69,16 @@ function checked(syntax: RuleSyntax, base: Base, mistakes: Mistake[]): Rule | nu
   };
 }
 
-/** Works through the assignments; gives what was computed under each name at last. */
+/** Works through the assignments; gives what differs between weights and has a name, at last. */
 function assign(syntax: RuleSyntax, checker: Checker): Map<string, Node> {
   const named = new Map<string, Node>();
   for (const { target, value } of syntax.assignments) {
     const node = checker.node(value);
     checker.values.set(target.text, node);
     named.delete(target.text); // so that it stands where it was last given
-    if (node !== null && node.op !== null && node.kind === "number") named.set(target.text, node);
+    if (node?.op != null && node.kind === "number" && node.rate === "element") {
+      named.set(target.text, node);
+    }
   }
   return named;
 }
@@ -90,6 +92,7 @@ function results(
   const positional = syntax.positional.map(({ name }) => name.text);
   const wanted = positional.filter((name, k) => k !== 1 && name !== "t");
   const { returned, returnPlace } = syntax;
+  if (returned === null) return null;
   if (returned.length !== wanted.length) {
     const values = returned.length === 1 ? "1 value" : `${returned.length} values`;
     const message = `${syntax.name.text} returns ${values}; it has to return ${wanted.join(", ")}: the new weights, then every state in the order of the signature.`;

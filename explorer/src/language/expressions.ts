@@ -143,7 +143,7 @@ function callOperands(reader: Reader, depth: number): Expression[] {
   do {
     if (isOperator(reader, ")")) break; // `maximum(x, y,)`
     if (reader.next.kind === "name" && reader.ahead(1).text === "=") {
-      const message = "functions take their operands in order, without names.";
+      const message = "functions take their operands in order, without names; the lines of another rule are written out here.";
       throw new CardError(reader.next.place, message);
     }
     found.push(expression(reader, depth + 1));

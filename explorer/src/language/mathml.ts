@@ -11,6 +11,9 @@ export interface Formula {
   line: number;
 }
 
+// Chromium aligns what stands in a cell by its own word for it, which others pass over.
+const RIGHT = "text-align: right; text-align: -webkit-right";
+
 /** One `<math display="block">` with a row for each assignment, aligned at the equals signs.
  *
  *  What is updated carries its step: m of t is made from m of t - 1, by way of m′ where a card
@@ -19,7 +22,7 @@ export interface Formula {
 export function mathML(rule: RuleSyntax): string {
   const rows = formulas(rule).map(
     ({ left, right }) =>
-      `<mtr><mtd style="text-align: right; padding-right: 0">${left}</mtd>` +
+      `<mtr><mtd style="${RIGHT}; padding-right: 0">${left}</mtd>` +
       `<mtd style="text-align: left; padding-left: 0.3em"><mo>=</mo>${right}</mtd></mtr>`,
   );
   return `<math display="block"><mtable displaystyle="true">${rows.join("")}</mtable></math>`;
@@ -62,7 +65,7 @@ class Names {
   constructor(private readonly rule: RuleSyntax) {
     this.positional = rule.positional.map(({ name }) => name.text);
     this.updated = this.positional.filter((name, k) => k !== 1 && name !== "t");
-    for (const [k, value] of rule.returned.entries()) {
+    for (const [k, value] of (rule.returned ?? []).entries()) {
       const result = this.updated[k] ?? "";
       const last = value.kind === "name" ? this.lastAssignment(value.text) : -1;
       if (last < 0 || this.results.has(last)) this.unlabelled.push([result, value]);

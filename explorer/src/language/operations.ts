@@ -29,7 +29,10 @@ export const ON = {
     if (rest === 0) return y < 0 ? -0 : 0;
     return rest < 0 !== y < 0 ? rest + y : rest;
   },
-  floorDivide: (x: number, y: number): number => Math.floor((x - ON.modulo(x, y)) / y + 0.5),
+  floorDivide: (x: number, y: number): number => {
+    const near = (x - ON.modulo(x, y)) / y; // whole but for its last bit
+    return near === 0 ? 0 * (x / y) : Math.round(near);
+  },
 } as const;
 
 function operation(name: string, text: string, takes: string, gives: Kind = "number"): Operation {

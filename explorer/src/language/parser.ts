@@ -1,23 +1,16 @@
 /** A card, to its syntax tree. */
 
-import { expression, expressions, own } from "./expressions";
+import { expression, own } from "./expressions";
 import { attempt, CardError, type Mistake } from "./mistakes";
+import { ended, IN_PLACE, names, noName, reads, tuple } from "./sides";
 import { decorator, type Signature, signature } from "./signature";
 import type { Assignment, BinaryOperator, Expression, Name, Place, RuleSyntax } from "./syntax";
 import { type Line, linesOf, Reader, type Token } from "./tokens";
 import { STATEMENTS } from "./words";
 
-const LONGEST = 8000; // characters: no card is near it, and the reader's own depth stays bounded
-
-const IN_PLACE: Readonly<Record<string, BinaryOperator>> = {
-  "+=": "+",
-  "-=": "-",
-  "*=": "*",
-  "/=": "/",
-  "//=": "//",
-  "%=": "%",
-  "**=": "**",
-};
+// No card is near these; they bound how deep a tree can be, and so the work on it.
+const LONGEST = 8000; // characters of a card
+const LONGEST_LINE = 500; // tokens of a line
 
 /** The syntax tree, or null where too little was understood; mistakes are added to the list. */
 export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
@@ -26,7 +19,7 @@ export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
     mistakes.push({ line: 1, column: 1, length: 1, message });
     return null;
   }
-  const lines = linesOf(text, mistakes);
+  const { lines, isCut } = linesOf(text, mistakes);
   const at = lines.findIndex((line) => line.tokens[0]?.text === "def");
   const head = lines[at];
   if (head === undefined) {
@@ -37,12 +30,17 @@ export function parse(text: string, mistakes: Mistake[]): RuleSyntax | null {
   }
   const initial = lines.slice(0, at).map((line) => above(line, mistakes));
   const reader = new Reader(head.tokens);
-  const found = attempt(mistakes, () => signature(reader, mistakes));
+  const found = attempt(mistakes, () => {
+    if (head.tokens.length > LONGEST_LINE) {
+      throw new CardError(reader.next.place, "this signature is too long.");
+    }
+    return signature(reader, mistakes);
+  });
   if (found === null) return null;
   const rest = reader.rest();
   const body = lines.slice(at + 1);
   if (rest.length > 1) body.unshift({ indent: body[0]?.indent ?? 4, tokens: rest });
-  return new Body(found, Object.assign({}, ...initial), mistakes).read(body);
+  return new Body(found, Object.assign({}, ...initial), mistakes).read(body, isCut);
 }
 
 /** A line above `def`: @rule, or imports, which have no use here. */
@@ -68,7 +66,8 @@ class Body {
     private readonly mistakes: Mistake[],
   ) {}
 
-  read(lines: Line[]): RuleSyntax | null {
+  /** `isCut`: more lines follow than could be read. */
+  read(lines: Line[], isCut: boolean): RuleSyntax | null {
     const indent = lines[0]?.indent ?? 0;
     let skipped = Infinity; // lines within a refused `if` are not looked at
     for (const [number, line] of lines.entries()) {
@@ -81,8 +80,12 @@ class Body {
       if (first.kind === "string" && number === 0) continue; // its notes
       if (first.kind === "name" && own(STATEMENTS, first.text) !== undefined) skipped = line.indent;
       const done = attempt(this.mistakes, () => {
-        if (line.indent === 0) {
-          throw new CardError(first.place, "the lines of a card are indented below its `def`.");
+        if (line.tokens.length > LONGEST_LINE) {
+          throw new CardError(first.place, "this line is too long; give its parts names.");
+        }
+        if (indent === 0 && number === 0) {
+          const message = "the lines of a card are indented below its `def`.";
+          this.mistakes.push({ ...first.place, message });
         }
         if (line.indent !== indent) {
           throw new CardError(first.place, "this line is not indented as the first one is.");
@@ -92,6 +95,7 @@ class Body {
       });
       if (done === null) this.leaveOut(line);
     }
+    if (this.returnPlace === null && isCut) return null;
     if (this.returnPlace === null) {
       const { name } = this.signature;
       const message = `${name.text} returns nothing; its last line must return the new weights and every state.`;
@@ -99,7 +103,7 @@ class Body {
       return null;
     }
     const { signature, initial, assignments, returned, returnPlace } = this;
-    return { ...signature, initial, assignments, returned: returned ?? [], returnPlace };
+    return { ...signature, initial, assignments, returned, returnPlace };
   }
 
   /** Notes what a line that was not understood would have named, so that nobody misses it. */
@@ -167,69 +171,4 @@ class Body {
       this.assignments.push({ target, value: values[k] as Expression });
     }
   }
-}
-
-/** `a`, or `a, b`, without taking them; none where the line begins otherwise. */
-function names(reader: Reader): Name[] {
-  const found: Name[] = [];
-  for (let k = 0; reader.ahead(k).kind === "name"; k += 2) {
-    const { text, place } = reader.ahead(k);
-    found.push({ text, place });
-    if (reader.ahead(k + 1).text !== ",") break;
-  }
-  return found;
-}
-
-function tuple(reader: Reader): Expression[] {
-  if (reader.next.kind === "end") {
-    throw new CardError(reader.next.place, "a value is needed here.");
-  }
-  const inBrackets = isWholeTuple(reader);
-  if (inBrackets) reader.take();
-  const found = expressions(reader);
-  if (inBrackets) reader.expect(")", "a closing )");
-  ended(reader);
-  return found;
-}
-
-/** Whether the line is `(...)` with a comma in it: not `(a + b) / c`, nor `(a), b`. */
-function isWholeTuple(reader: Reader): boolean {
-  if (reader.next.text !== "(" || reader.next.kind !== "operator") return false;
-  let [depth, comma] = [0, false];
-  for (let k = 0; reader.ahead(k).kind !== "end"; k += 1) {
-    const { text, kind } = reader.ahead(k);
-    if (kind !== "operator") continue;
-    if ("([{".includes(text)) depth += 1;
-    if (")]}".includes(text)) depth -= 1;
-    comma ||= text === "," && depth === 1;
-    if (depth === 0) return comma && reader.ahead(k + 1).kind === "end";
-  }
-  return false;
-}
-
-function ended(reader: Reader): void {
-  if (reader.next.kind === "end") return;
-  const message = `${reader.found()} was found where the line should end.`;
-  throw new CardError(reader.next.place, message);
-}
-
-/** A line that gives nothing a name: says what is wrong with it. */
-function noName(reader: Reader): never {
-  const { place } = reader.next;
-  const value = expression(reader);
-  if (reader.next.kind === "operator" && reader.next.text in IN_PLACE) {
-    throw new CardError(place, "only a name can be changed: name += expression.");
-  }
-  ended(reader);
-  if (value.kind === "binary" && value.operator === "==" && value.left.kind === "name") {
-    throw new CardError(value.place, `== compares; write ${value.left.text} = ...`);
-  }
-  throw new CardError(place, "this line computes a value and gives it no name; write name = ...");
-}
-
-function reads(value: Expression, name: string): boolean {
-  if (value.kind === "name") return value.text === name;
-  if (value.kind === "unary") return reads(value.operand, name);
-  if (value.kind === "binary") return reads(value.left, name) || reads(value.right, name);
-  return value.kind === "call" && value.operands.some((operand) => reads(operand, name));
 }

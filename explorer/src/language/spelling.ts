@@ -73,7 +73,7 @@ class Speller {
       return this.power(left, "<mn>2</mn>");
     }
     const second = this.within(right, PRODUCT);
-    const sign = /^(<mrow>)*<mn>/.test(second) ? "<mo>⋅</mo>" : TIMES;
+    const sign = /^(<mrow>|<msup>)*<mn>/.test(second) ? "<mo>⋅</mo>" : TIMES;
     return row(PRODUCT, `${this.within(left, PRODUCT)}${sign}${second}`);
   }
 
@@ -94,7 +94,7 @@ class Speller {
 
   private call(name: string, operands: readonly Expression[]): Spelled {
     const [x, y, z] = operands.map((each) => this.spell(each).text);
-    const [first, second] = operands as [Expression, Expression];
+    const first = operands[0] as Expression;
     switch (name) {
       case "sqrt":
         return { text: `<msqrt>${x}</msqrt>`, tightness: ATOM };
@@ -114,12 +114,20 @@ class Speller {
       case "positive":
         return this.spell(first);
       case "where":
-        return cases(this.spell(second).text, x ?? "", z ?? "");
+        return row(ATOM, `<mo form="prefix" stretchy="true">{</mo><mtable displaystyle="true">${this.cases(operands)}</mtable>`);
       case "clip":
         return applied("min", [applied("max", [x ?? "", y ?? ""]).text, z ?? ""]);
       default:
         return applied(SHOWN[name] ?? name, [x, y, z].slice(0, operands.length) as string[]);
     }
+  }
+
+  /** The rows of a `where`; one within its last operand adds rows to them. */
+  private cases(operands: readonly Expression[]): string {
+    const [condition, yes, no] = operands as [Expression, Expression, Expression];
+    const first = caseRow(this.spell(yes).text, this.spell(condition).text);
+    if (no.kind === "call" && no.name.text === "where") return first + this.cases(no.operands);
+    return first + caseRow(this.spell(no).text, "<mtext>otherwise</mtext>");
   }
 
   /** A part, in brackets if it is looser than it must be. */
@@ -142,11 +150,7 @@ function applied(name: string, operands: string[]): Spelled {
   return row(ATOM, `<mi>${name}</mi><mo>&#x2061;</mo>${brackets(inside)}`);
 }
 
-function cases(yes: string, condition: string, no: string): Spelled {
-  const cell = (text: string) => `<mtd style="text-align: left">${text}</mtd>`;
-  const rows = [
-    `<mtr>${cell(yes)}${cell(condition)}</mtr>`,
-    `<mtr>${cell(no)}${cell("<mtext>otherwise</mtext>")}</mtr>`,
-  ];
-  return row(ATOM, `<mo form="prefix" stretchy="true">{</mo><mtable>${rows.join("")}</mtable>`);
+function caseRow(value: string, condition: string): string {
+  const cell = (text: string): string => `<mtd style="text-align: left">${text}</mtd>`;
+  return `<mtr>${cell(value)}${cell(condition)}</mtr>`;
 }

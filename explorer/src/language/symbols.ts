@@ -6,7 +6,6 @@ const GREEK: Readonly<Record<string, string>> = {
   gamma: "γ",
   delta: "δ",
   epsilon: "ϵ",
-  eta: "η",
   lambda: "λ",
   mu: "μ",
   nu: "ν",

@@ -66,6 +66,6 @@ export interface RuleSyntax {
   positional: Argument[];
   hyperparameters: Hyperparameter[];
   assignments: Assignment[];
-  returned: Expression[];
+  returned: Expression[] | null; // null where they could not be read
   returnPlace: Place;
 }

@@ -17,7 +17,7 @@ export interface Line {
 
 const OPERATOR = /\*\*=|\/\/=|<<=|>>=|\*\*|\/\/|<<|>>|<=|>=|==|!=|->|:=|[-+*/%&|^@]=|[-+*/%&|^~<>=@()[\]{},:.;]/y;
 const NUMBER = /(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?/y;
-const NAME = /[\p{L}_][\p{L}\p{N}_]*/uy;
+const NAME = /[\p{L}_][\p{L}\p{Nd}_]*/uy;
 const STRING = /[rbfuRBFU]{0,2}("""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')/y;
 const SPACE = /(?:[ \t\f\r]|\\\r?\n|#[^\n]*)+/y;
 
@@ -40,8 +40,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 const CLOSING: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
-/** Cuts `text` into lines of tokens. What cannot be read is added to `mistakes` and left out. */
-export function linesOf(text: string, mistakes: Mistake[]): Line[] {
+/** Cuts `text` into lines of tokens. What cannot be read is added to `mistakes` and left out; the
+ *  last line is left out, and `isCut`, where a bracket is never closed.
+ */
+export function linesOf(text: string, mistakes: Mistake[]): { lines: Line[]; isCut: boolean } {
   const lines: Line[] = [];
   const open: Token[] = [];
   let [at, line, lineStart] = [0, 1, 0];
@@ -107,7 +109,13 @@ export function linesOf(text: string, mistakes: Mistake[]): Line[] {
     const instead = INSTEAD[character];
     const hint = instead === undefined ? "it has no meaning in a card" : `write ${instead}`;
     mistakes.push({ ...place(character.length), message: `\`${character}\` cannot be read: ${hint}.` });
-    add("operator", character, instead ?? character); // what follows is read as on paper
+    OPERATOR.lastIndex = 0;
+    // What follows is read as on paper, so that nothing more is said of it.
+    if (instead !== undefined && OPERATOR.exec(instead)?.[0] === instead) {
+      add("operator", character, instead);
+    } else {
+      advance(character);
+    }
   }
   const unclosed = open[0];
   if (unclosed !== undefined) {
@@ -117,7 +125,7 @@ export function linesOf(text: string, mistakes: Mistake[]): Line[] {
   } else {
     end();
   }
-  return lines;
+  return { lines, isCut: unclosed !== undefined };
 }
 
 function close(open: Token[], token: Token, mistakes: Mistake[]): void {

@@ -4,6 +4,7 @@ import { addressOf, stateOf } from "../address";
 import { find } from "./dom";
 import type { Explorer } from "./explorer";
 import { say } from "./status";
+import { suitAll } from "./tuning";
 
 /** Browsers refuse more than some hundred changes of the address in half a minute. */
 const PAUSE = 400;
@@ -26,6 +27,7 @@ export function addressBar(explorer: Explorer): void {
     timer = 0;
     const { state, notes } = stateOf(location.hash.slice(1), explorer.data);
     explorer.load(state);
+    if (location.hash.length < 2) suitAll(explorer);
     if (notes.length > 0) say(notes.join(" "));
   });
 

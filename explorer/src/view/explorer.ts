@@ -95,7 +95,8 @@ export class Explorer {
     const parameters = Object.fromEntries(data.parameters.map((p) => [p.name, p.value]));
     Object.assign(this.state, { surface: name, parameters, start: [...data.start], noise: data.noise });
     this.surface = this.surfaceNow();
-    this.reset();
+    this.race.reset();
+    this.state.t = 0;
     this.moved("surface", "ground");
   }
 

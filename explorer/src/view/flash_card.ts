@@ -12,7 +12,7 @@ import { View } from "./map/view";
 import { plain } from "./numbers";
 import { inks, mark } from "./palette";
 
-const [WIDTH, HEIGHT, DENSITY] = [640, 300, 2];
+const [WIDTH, HEIGHT, DENSITY] = [640, 270, 2];
 const STEPS = 150;
 
 export function flashCard(explorer: Explorer): void {
@@ -33,15 +33,19 @@ function fillCard(explorer: Explorer): void {
     element("p", { class: "card-family" }, data.family.replaceAll("_", " ")),
     element("h2", {}, mark(shownSlot), " How does ", element("em", {}, shown.rule), " update a weight?"),
     picture(explorer),
-    element("p", { class: "card-caption" }, `Its path on ${explorer.surface.data.title.toLowerCase()}.`),
+    element("p", { class: "card-caption" }, `Its path on the surface “${explorer.surface.data.title}”.`),
   );
   const back = element(
     "section",
     { class: "card-side" },
     element("p", { class: "card-summary" }, data.summary),
     element("pre", {}, text),
-    element("div", { class: "formulas" }, "syntax" in compiled ? parsed(mathML(compiled.syntax)) : ""),
-    element("dl", {}, ...defaults.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, plain(value))))),
+    element(
+      "div",
+      { class: "card-answer" },
+      element("div", { class: "formulas" }, "syntax" in compiled ? parsed(mathML(compiled.syntax)) : ""),
+      element("dl", {}, ...defaults.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, plain(value))))),
+    ),
     element("p", { class: "card-caption" }, `Source: ${data.source}`),
   );
   find("flash-card").replaceChildren(front, element("p", { class: "fold" }, "fold here"), back);

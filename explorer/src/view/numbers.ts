@@ -6,11 +6,11 @@ export function shown(value: number, digits = 6): string {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text =
-    size >= 1e-4 && size < 10 ** Math.max(digits, 5)
-      ? value.toPrecision(digits).replace(/e.*$/, "")
-      : value.toExponential(Math.max(digits - 2, 0)).replace("e+", "e");
-  return text.replace(/-/g, "−");
+  if (size < 1e-3 || size >= 10 ** Math.max(digits, 5)) {
+    return value.toExponential(digits - 1).replace("e+", "e").replace(/-/g, "−");
+  }
+  const text = value.toPrecision(digits);
+  return (text.includes("e") ? String(Number(text)) : text).replace("-", "−");
 }
 
 /** A number that the reader may set: as few digits as say it. */

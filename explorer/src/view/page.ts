@@ -20,6 +20,7 @@ import { heatPanel } from "./panels/heat_panel";
 import { insidePanel } from "./panels/inside_panel";
 import { sumPanel } from "./panels/sum_panel";
 import { say } from "./status";
+import { suitAll } from "./tuning";
 import { theme } from "./theme";
 
 /** Sets up the page; what it answers is for tests. */
@@ -27,6 +28,7 @@ export function openPage(): Hooks {
   const data = JSON.parse(find("data").textContent ?? "") as PageData;
   const { state, notes } = stateOf(location.hash.slice(1), data);
   const explorer = new Explorer(data, state);
+  if (location.hash.length < 2) suitAll(explorer);
   // The theme first: who draws reads its colours.
   theme(explorer);
   tabs(explorer);

@@ -38,7 +38,7 @@ export class Field {
     if (typeof title !== "string") this.input.setAttribute("aria-label", spoken);
     const number = element("span", { class: "field-number" }, this.input);
     if (unit) number.append(element("span", { class: "unit" }, unit));
-    this.node = element("div", { class: "field", "data-field": id }, name, number, this.slider);
+    this.node = element("div", { class: "field", "data-field": id }, name, this.slider, number);
     this.slider.addEventListener("input", () => this.take(scale.value(Number(this.slider.value))));
     this.input.addEventListener("change", () => this.typed());
     this.show(value);

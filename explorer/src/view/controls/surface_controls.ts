@@ -3,6 +3,8 @@
 import { element, find, write } from "../dom";
 import type { Explorer } from "../explorer";
 import { linear, logarithmic } from "../scales";
+import { say } from "../status";
+import { suitAll } from "../tuning";
 import { Field } from "./field";
 
 const SEEDS = 99;
@@ -10,7 +12,12 @@ const SEEDS = 99;
 export function surfaceControls(explorer: Explorer): void {
   const choice = find<HTMLSelectElement>("surface");
   for (const { name, title } of explorer.data.surfaces) choice.append(element("option", { value: name }, title));
-  choice.addEventListener("change", () => explorer.setSurface(choice.value));
+  choice.addEventListener("change", () => {
+    explorer.play(false);
+    explorer.setSurface(choice.value);
+    suitAll(explorer);
+    say(`${explorer.surface.data.title}. The learning rates now suit it.`);
+  });
 
   let fields = new Map<string, Field>();
   let built = "";

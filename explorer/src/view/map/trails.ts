@@ -27,11 +27,18 @@ export class Trails {
 }
 
 /** Draws a walker's path from row `from` of its history on. */
-export function drawTrail(context: CanvasRenderingContext2D, walker: Walker, from: number, view: View, colour: string): void {
+export function drawTrail(
+  context: CanvasRenderingContext2D,
+  walker: Walker,
+  from: number,
+  view: View,
+  colour: string,
+  dotted = true,
+): void {
   const [xs, ys] = [walker.history.column("x"), walker.history.column("y")];
   if (xs.length - from < 2) return;
   context.strokeStyle = context.fillStyle = colour;
-  context.lineWidth = 2;
+  context.lineWidth = dotted ? 2 : 1.75;
   context.lineJoin = context.lineCap = "round";
   context.beginPath();
   const dots: [number, number][] = [];
@@ -44,10 +51,11 @@ export function drawTrail(context: CanvasRenderingContext2D, walker: Walker, fro
     [across, down] = [nextAcross, nextDown];
   }
   context.stroke();
+  if (!dotted) return;
   context.beginPath();
   for (const [x, y] of dots) {
-    context.moveTo(x + 3, y);
-    context.arc(x, y, 3, 0, 2 * Math.PI);
+    context.moveTo(x + 2.75, y);
+    context.arc(x, y, 2.75, 0, 2 * Math.PI);
   }
   context.fill();
 }

@@ -18,10 +18,10 @@ interface Plan {
 const PLANS: readonly Plan[] = [
   { id: "loss", title: "Loss", about: "above the lowest point, on a log scale", columns: ["loss"], onlyShown: false },
   { id: "step-size", title: "Step size", about: "how far each step went", columns: ["step"], onlyShown: false },
-  { id: "rates", title: "Effective learning rate", about: "step ÷ gradient of the shown rule; solid x, dashed y", columns: ["rateX", "rateY"], onlyShown: true },
+  { id: "rates", title: "Effective learning rate", about: "step ÷ gradient; solid x, dashed y", columns: ["rateX", "rateY"], onlyShown: true },
   { id: "ratio", title: "Update ÷ weight", about: "the step’s length over that of the weights", columns: ["ratio"], onlyShown: false },
 ];
-const HEIGHT = 168;
+const HEIGHT = 190;
 /** So many points are enough for a line of some hundred pixels. */
 const POINTS = 500;
 const FONT = "11px system-ui, sans-serif";
@@ -71,7 +71,8 @@ function chartOf(explorer: Explorer, plan: Plan, box: HTMLElement, colours: Inks
   const series = plan.onlyShown
     ? [line(shownSlot, [], true), line(shownSlot, [5, 4], true)]
     : slots.map((slot, k) => line(slot, [], k === state.shown));
-  const axis = { stroke: colours.muted, font: FONT, grid: { stroke: colours.line, width: 1 }, ticks: { show: false } };
+  const axis = { stroke: colours.muted, font: FONT, ticks: { show: false } };
+  const grid = { stroke: colours.line, width: 1 };
   return new uPlot(
     {
       width: Math.max(box.clientWidth, 120),
@@ -82,8 +83,8 @@ function chartOf(explorer: Explorer, plan: Plan, box: HTMLElement, colours: Inks
       scales: { x: { time: false }, y: { distr: 3, log: 10 } },
       series: [{}, ...series],
       axes: [
-        { ...axis, size: 24, gap: 2, space: 60 },
-        { ...axis, size: 44, gap: 4, space: 26, values: (_, values) => values.map(tick) },
+        { ...axis, grid, size: 24, gap: 2, space: 60 },
+        { ...axis, grid: { ...grid, filter: round }, filter: round, size: 44, gap: 4, space: 20, values: (_, values) => values.map(tick) },
       ],
     },
     dataOf(explorer, plan),
@@ -110,9 +111,15 @@ function thinned(values: Float64Array, steps: number[], floor: number): (number 
   });
 }
 
+/** Of a log scale's lines those at powers of ten; over few of them also those at 2 and 5. */
+function round(chart: uPlot, splits: number[]): (number | null)[] {
+  const { min, max } = chart.scales.y ?? {};
+  const factors = (max ?? 1) / (min ?? 1) > 50 ? [1] : [1, 2, 5];
+  return splits.map((split) => (factors.includes(Number(split.toExponential(6).split("e")[0])) ? split : null));
+}
+
 function tick(value: number | null): string {
   if (value === null || value === undefined) return "";
-  const power = Math.log10(value);
-  if (Math.abs(power - Math.round(power)) > 1e-9) return "";
-  return value >= 0.01 && value <= 1000 ? String(Number(value.toPrecision(1))) : `1e${Math.round(power)}`.replace("-", "−");
+  if (value >= 0.01 && value <= 1000) return String(Number(value.toPrecision(1)));
+  return value.toExponential(0).replace("e+", "e").replace("-", "−");
 }

@@ -6,7 +6,7 @@ import type { Explorer } from "../explorer";
 import { inks } from "../palette";
 
 const STEPS = 40;
-const [WIDTH, HEIGHT] = [300, 132];
+const [WIDTH, HEIGHT] = [300, 120];
 const [LEFT, RIGHT, TOP, BOTTOM] = [24, 8, 12, 20];
 
 export class FirstSteps {

@@ -7,7 +7,7 @@ import { element, find, write } from "../dom";
 import type { Explorer } from "../explorer";
 import { plain, shown } from "../numbers";
 import { inks } from "../palette";
-import { drawHeat, MARGIN, type Picture, place } from "./heat_picture";
+import { drawHeat, extent, MARGIN, type Picture, place } from "./heat_picture";
 import { HeatWork } from "./heat_work";
 
 const [COLUMNS, ROWS, STEPS] = [32, 20, 200];
@@ -27,7 +27,8 @@ export function heatPanel(explorer: Explorer): void {
   const time = element("span", { id: "heat-time", class: "muted" });
   const head = element("div", { class: "heat-head" }, element("h3", {}, `Loss after ${STEPS} steps`), element("label", {}, "over learning_rate and ", choice));
   const empty = element("p", { class: "lesson", hidden: true }, "This rule has no learning rate, or nothing beside it: there is no map to draw.");
-  const foot = element("div", { class: "heat-foot" }, cellText, time);
+  const scale = element("p", { class: "heat-scale" });
+  const foot = element("div", { class: "heat-foot" }, cellText, scale, time);
   find("panel-heat").append(head, canvas, foot, empty);
 
   const seen = () => explorer.state.panel === "heat";
@@ -96,6 +97,10 @@ export function heatPanel(explorer: Explorer): void {
     context.setTransform(density, 0, 0, density, 0, 0);
     const colours = inks();
     drawHeat(context, width, height, picture, colours, colours.rules[explorer.shownSlot] ?? "");
+    const [low, high] = extent(picture);
+    const floor = picture.floor;
+    const said = (level: number) => (level <= -12 ? "below 1e−12" : shown(10 ** level + floor, 2));
+    scale.replaceChildren(said(low), element("i"), said(high));
     tellCell();
   }
 

@@ -4,7 +4,7 @@ import type { Axis } from "../../heat";
 import { mixed } from "../map/contours";
 import type { Inks } from "../palette";
 
-export const MARGIN = { left: 56, right: 8, top: 8, bottom: 40 };
+export const MARGIN = { left: 56, right: 8, top: 26, bottom: 40 };
 
 export interface Picture {
   across: Axis;
@@ -24,10 +24,10 @@ export function drawHeat(context: CanvasRenderingContext2D, width: number, heigh
   const [low, top] = extent(picture);
   rows.forEach((row, k) => {
     row?.forEach((loss, n) => {
-      const [x, y] = [MARGIN.left + n * wide, MARGIN.top + k * high];
+      const [x, y] = [MARGIN.left + Math.round(n * wide), MARGIN.top + Math.round(k * high)];
       const share = (levelOf(loss, picture.floor) - low) / Math.max(top - low, 1e-9);
       context.fillStyle = Number.isFinite(loss) ? mixed(colour, colours.paper, 0.06 + 0.9 * Math.min(share, 1)) : colours.paper;
-      context.fillRect(x, y, wide + 0.5, high + 0.5);
+      context.fillRect(x, y, Math.ceil(wide), Math.ceil(high));
       if (!Number.isFinite(loss)) cross(context, x, y, wide, high, colours.line);
     });
   });
@@ -91,6 +91,9 @@ function labels(context: CanvasRenderingContext2D, { across, down }: Picture, wi
   context.fillStyle = colours.ink;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
+  context.textAlign = "right";
+  context.fillText(down.name, MARGIN.left - 6, 12);
+  context.textAlign = "center";
   context.fillText(across.name, MARGIN.left + (width - MARGIN.left - MARGIN.right) / 2, height - 6);
 }
 

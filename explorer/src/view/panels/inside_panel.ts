@@ -15,8 +15,8 @@ export function insidePanel(explorer: Explorer): void {
   const first = new FirstSteps(explorer);
   const rows = element("div");
   const bigs = ratios.map((ratio, k) => element("div", {}, ratio, element("span", { class: "ratio-of" }, `along ${"xy"[k]}`)));
-  const head = element("div", { class: "ratios" }, element("p", { class: "ratios-title" }, "Step ÷ learning rate"), ...bigs);
-  find("panel-inside").append(title, element("div", { class: "inside-head" }, head, first.node), lesson, rows);
+  const head = element("div", { class: "ratios" }, title, element("p", { class: "ratios-title" }, "Step ÷ learning rate"), ...bigs);
+  find("panel-inside").append(element("div", { class: "inside-head" }, head, first.node), lesson, rows);
 
   let table: InsideRows | null = null;
   let built = "";
@@ -64,17 +64,17 @@ function plansOf({ racer: { rule }, hyperparameters }: Walker): RowPlan[] {
   const order = ["gradient", "square", "free", "other"];
   const named = rule.names
     .filter((name) => name !== weight && name !== gradient)
-    .map((name): RowPlan => ({ name, title: "", kind: kinds[name] ?? "other", value: (inside, k) => inside.coordinates[k].named[name] ?? NaN }));
+    .map((name): RowPlan => ({ name, symbol: name, title: "", kind: kinds[name] ?? "other", value: (inside, k) => inside.coordinates[k].named[name] ?? NaN }));
   const state = rule.state
     .filter((name) => !rule.names.includes(name))
-    .map((name): RowPlan => ({ name, title: "kept", kind: "other", value: (inside, k) => inside.coordinates[k].outputs[name] ?? NaN }));
+    .map((name): RowPlan => ({ name, symbol: name, title: "kept", kind: "other", value: (inside, k) => inside.coordinates[k].outputs[name] ?? NaN }));
   const values = [...named, ...state].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   return [
-    { name: gradient, title: "gradient", kind: "gradient", value: (inside, k) => inside.coordinates[k].gradient },
+    { name: gradient, symbol: gradient, title: "gradient", kind: "gradient", value: (inside, k) => inside.coordinates[k].gradient },
     ...values,
-    { name: "step", title: "", kind: "step", value: (inside, k) => inside.coordinates[k].step },
-    { name: weight, title: "before", kind: "weight", value: (inside, k) => inside.coordinates[k].weight },
-    { name: `${weight}_new`, title: "after", kind: "weight", value: (inside, k) => inside.coordinates[k].outputs[weight] ?? NaN },
+    { name: "step", symbol: "step", title: "", kind: "step", value: (inside, k) => inside.coordinates[k].step },
+    { name: weight, symbol: weight, title: "before", kind: "weight", value: (inside, k) => inside.coordinates[k].weight },
+    { name: `${weight}_new`, symbol: weight, title: "after", kind: "weight", value: (inside, k) => inside.coordinates[k].outputs[weight] ?? NaN },
   ];
 }
 
@@ -87,7 +87,7 @@ function lessonOf({ racer, hyperparameters }: Walker, { t }: Inside): string {
   const excess = shown((1 - beta1) / Math.sqrt(1 - beta2), 3);
   if (!uncorrected) {
     return t === 1
-      ? `At the first step m and v hold only shares of the gradient, 1 − beta1 and 1 − beta2. Divided by those, they give back the gradient and its square, and the step is as long as the learning rate. Switch the correction off to see it ${excess} times as long.`
+      ? `So far m and v hold a share of the gradient and of its square: 1 − beta1 and 1 − beta2. Divided by that they are whole, and the step is one learning rate. Without correction it is ${excess}: flip the switch.`
       : "m and v began at 0. The correction makes them what they would be had the gradient always been there, and fades away by itself.";
   }
   return t === 1

@@ -9,6 +9,7 @@ import { KIND_TITLES, type Kind } from "./kinds";
 /** A row: what it is called, which scale its bars have, and where its numbers come from. */
 export interface RowPlan {
   name: string;
+  symbol: string;
   title: string; // words beside the symbol; "" for none
   kind: Kind | "step" | "weight";
   value(inside: Inside, coordinate: 0 | 1): number;
@@ -68,7 +69,7 @@ export class InsideRows {
   }
 
   private row(plan: RowPlan): HTMLElement {
-    const label = element("th", { scope: "row" }, parsed(symbolML(plan.name)));
+    const label = element("th", { scope: "row" }, parsed(symbolML(plan.symbol)));
     if (plan.title) label.append(element("small", {}, plan.title));
     const cell = (coordinate: string): [Cell, HTMLElement] => {
       const number = element("span", { class: "inside-number", "data-name": plan.name, "data-coordinate": coordinate });
@@ -83,7 +84,7 @@ export class InsideRows {
 }
 
 function columnHead(coordinate: string): HTMLElement {
-  return element("th", { scope: "col" }, "coordinate ", element("i", {}, coordinate));
+  return element("th", { scope: "col" }, element("span", {}, "along ", element("i", {}, coordinate)));
 }
 
 /** The next number of 1, 2, 5, 10, … that is not smaller: bars keep their scale for some steps. */

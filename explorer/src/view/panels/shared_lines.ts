@@ -43,14 +43,31 @@ export function compared(line: string, other: string): Omit<Match, "line"> {
       (lengths[i] as number[])[k] = a[i] === b[k] ? at(i + 1, k + 1) + 1 : Math.max(at(i + 1, k), at(i, k + 1));
     }
   }
-  const [inA, inB] = [a.map(() => false), b.map(() => false)];
+  const pairs = new Map<number, number>(); // place in a -> place in b
   for (let i = 0, k = 0; i < a.length && k < b.length; ) {
-    if (a[i] === b[k]) [inA[i++], inB[k++]] = [true, true];
+    if (a[i] === b[k]) pairs.set(i++, k++);
     else if (at(i + 1, k) >= at(i, k + 1)) i += 1;
     else k += 1;
   }
-  const share = (2 * at(0, 0)) / (a.length + b.length);
-  return { share, pieces: pieces(line, a, inA), others: pieces(other, b, inB) };
+  const share = (2 * pairs.size) / (a.length + b.length);
+  dropLone(a, pairs);
+  const others = new Set(pairs.values());
+  return {
+    share,
+    pieces: pieces(line, a, a.map((_, i) => pairs.has(i))),
+    others: pieces(other, b, b.map((_, k) => others.has(k))),
+  };
+}
+
+/** A sign or bracket counts as shared only beside a shared word, and beside the same in both lines. */
+function dropLone(tokens: string[], pairs: Map<number, number>): void {
+  const kept = new Set([...pairs.keys()].filter((i) => /\w/.test(tokens[i] ?? "")));
+  const beside = (i: number, by: 1 | -1) => kept.has(i + by) && pairs.get(i + by) === (pairs.get(i) ?? NaN) + by;
+  for (let before = -1; before !== kept.size; ) {
+    before = kept.size;
+    for (const i of pairs.keys()) if (beside(i, 1) || beside(i, -1)) kept.add(i);
+  }
+  for (const i of [...pairs.keys()]) if (!kept.has(i)) pairs.delete(i);
 }
 
 function target(line: string): string {
@@ -61,17 +78,19 @@ function split(line: string): string[] {
   return line.match(/\w+(?:\.\d+)?|\*\*|\S/g) ?? [];
 }
 
-/** Neighbours of one sort as one piece, with the spaces between them. */
+/** Neighbours of one sort as one piece; a space between two sorts belongs to what is not shared. */
 function pieces(line: string, tokens: string[], shared: boolean[]): Piece[] {
   const found: Piece[] = [];
   let from = 0;
   tokens.forEach((token, k) => {
-    const to = line.indexOf(token, from) + token.length;
-    const [text, last] = [line.slice(from, to), found.at(-1)];
-    if (last !== undefined && last.shared === shared[k]) last.text += text;
-    else found.push({ text, shared: shared[k] ?? false });
-    from = to;
+    const start = line.indexOf(token, from);
+    const [space, last, same] = [line.slice(from, start), found.at(-1), shared[k] === true];
+    from = start + token.length;
+    if (last !== undefined && last.shared === same) last.text += space + token;
+    else if (last !== undefined && same) {
+      last.text += space;
+      found.push({ text: token, shared: true });
+    } else found.push({ text: space + token, shared: same });
   });
-  for (const piece of found) if (!/\w/.test(piece.text)) piece.shared = false;
   return found;
 }

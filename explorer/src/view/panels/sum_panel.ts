@@ -93,7 +93,7 @@ class SmallMap {
   drawPath(): void {
     const context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     context.drawImage(this.ground, 0, 0, this.view.width, this.view.height);
-    drawTrail(context, this.walker(), 0, this.view, inks().rules[this.card.slot] ?? "");
+    drawTrail(context, this.walker(), 0, this.view, inks().rules[this.card.slot] ?? "", false);
   }
 
   private walker(): Walker {
