@@ -10,12 +10,16 @@ from matrix.test_random_expressions import as_rule, expressions
 
 import ruleonce as ro
 from ruleonce import combinators
-from ruleonce.cli.explore.card import card
+from ruleonce.cli.explore import card as cards
 from ruleonce.cli.explore.notation import FUNCTIONS, SPELLING, number
 from ruleonce.emit import javascript
 from ruleonce.errors import EmitError
 from ruleonce.language import ops
 from ruleonce.language.graph import in_order
+
+
+def card(rule):
+    return f"{cards.card(rule, rule.name)}\n"
 
 
 def is_element_wise(rule):
