@@ -180,7 +180,7 @@ def test_the_readers_own_rules_come_first_and_race_beside_adam(tmp_path, file):
 
     assert [rule["name"] for rule in data["rules"]][:3] == ["mine", "other", "sgd"]
     assert data["rules"][0]["family"] == "my_rules"
-    assert data["first"] == ["mine", "other", "adam"]
+    assert data["first"] == ["adam", "mine", "other"]
 
 
 def test_a_rule_of_the_readers_takes_the_place_of_ours_of_that_name(tmp_path, file):

@@ -84,7 +84,7 @@ def _data_of_ours(rule: Rule) -> RuleData | None:
 def _first(
     racing: Sequence[str], own: Mapping[str, RuleData], known: Mapping[str, RuleData]
 ) -> Sequence[str]:
-    """The rules that race when the page opens."""
+    """The rules that race when the page opens; the last one's card is shown."""
     if len(racing) > MOST_RACING:
         raise CommandError(
             f"--rules names {len(racing)} rules; up to {MOST_RACING} race on the page."
@@ -100,4 +100,4 @@ def _first(
     if racing:
         return list(dict.fromkeys(racing))
     beside = [name for name in BESIDE if name not in own]
-    return [*list(own)[: MOST_RACING - len(beside)], *beside] if own else FIRST
+    return [*beside, *list(own)[: MOST_RACING - len(beside)]] if own else FIRST
