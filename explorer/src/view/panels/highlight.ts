@@ -1,6 +1,7 @@
 /** A card's text as tokens, for colour. It is lenient: what it does not know stays plain. */
 
-export type TokenKind = "keyword" | "number" | "comment" | "target" | "hyperparameter" | "function" | "plain";
+export type TokenKind =
+  "keyword" | "number" | "comment" | "target" | "hyperparameter" | "function" | "plain";
 
 export interface Token {
   kind: TokenKind;
