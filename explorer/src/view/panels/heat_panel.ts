@@ -70,7 +70,7 @@ export function heatPanel(explorer: Explorer): void {
     const axes: [Axis, Axis] =
       fits && picture
         ? [picture.across, picture.down]
-        : [axisOf(RATE, own[0], COLUMNS), axisOf(down, own[1], ROWS)];
+        : [legible(axisOf(RATE, own[0], COLUMNS)), legible(axisOf(down, own[1], ROWS))];
     axesKey = key;
     const data = explorer.ruleData(racer.rule);
     const floors = explorer.surface.data.lowest.map(([x, y]) => explorer.surface.height(x, y));
@@ -207,4 +207,15 @@ export function heatPanel(explorer: Explorer): void {
   );
   explorer.on(["theme", "surface"], paint);
   new ResizeObserver(paint).observe(canvas);
+}
+
+/** The same axis with values of three digits, as a reader would choose them. */
+function legible({ name, values }: Axis): Axis {
+  const rounded = (value: number) => Number(value.toPrecision(3));
+  return {
+    name,
+    values: values.map((value) =>
+      value > 0.9 && value < 1 ? Number((1 - rounded(1 - value)).toPrecision(12)) : rounded(value),
+    ),
+  };
 }

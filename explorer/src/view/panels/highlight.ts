@@ -24,8 +24,8 @@ export function tokens(line: string, hyperparameters: ReadonlySet<string>): Toke
     else if (name !== undefined) {
       const follows = line.slice(match.index + text.length);
       if (KEYWORDS.has(name)) kind = "keyword";
-      else if (name === target && line.slice(0, match.index).trim() === "") kind = "target";
       else if (hyperparameters.has(name)) kind = "hyperparameter";
+      else if (name === target && line.slice(0, match.index).trim() === "") kind = "target";
       else if (/^\s*\(/.test(follows)) kind = "function";
     }
     found.push({ kind, text });
