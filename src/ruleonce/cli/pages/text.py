@@ -19,15 +19,15 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
     documents   what is known of dialects; see `dialects.read`
     plain       the rule that it is compared to in its picture
     """
-    notes, source = _notes(rule)
+    notes, source = notes_and_source(rule)
     parts = [
         f"# {rule.name}",
         _escaped(rule.summary),
-        *notes,
+        *map(_escaped, notes),
         f"![Where {rule.name} goes on two surfaces]({rule.name}.png)",
         _caption(rule, plain),
         "## Card",
-        f"```python\n{_lines(rule)}\n```",
+        f"```python\n{lines(rule)}\n```",
         "## Formulas",
         _math(rule.latex()),
         *_variants(rule),
@@ -37,7 +37,7 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
         "## Call it",
         _calls(rule),
         *_dialects(rule, documents),
-        *(["## Source", _linked(source)] if source else []),
+        *(["## Source", linked(source)] if source else []),
         f"[All rules]({INDEX}) · [Writing a rule](../rules.md)",
     ]
     return "\n\n".join(parts) + "\n"
@@ -53,12 +53,12 @@ def moved_bytes(rule: Rule) -> int:
     return BYTES * sum(len(one.read) + len(one.written) for one in rule.program().passes)
 
 
-def _notes(rule: Rule) -> tuple[list[str], str]:
+def notes_and_source(rule: Rule) -> tuple[list[str], str]:
     """The paragraphs of the docstring after its summary, and its source."""
     paragraphs = (inspect.getdoc(rule.function) or "").split("\n\n")[1:]
     notes = [" ".join(text.split()) for text in paragraphs]
     source = next((x.removeprefix("Source: ") for x in notes if x.startswith("Source:")), "")
-    return [_escaped(x) for x in notes if not x.startswith("Source:")], source
+    return [x for x in notes if not x.startswith("Source:")], source
 
 
 def _escaped(prose: str) -> str:
@@ -79,7 +79,7 @@ def _caption(rule: Rule, plain: Rule) -> str:
     return f"*From the circle to the star, {rate}{beside}. A dot is a step.*"
 
 
-def _lines(rule: Rule) -> str:
+def lines(rule: Rule) -> str:
     """The function as it was written, without its docstring."""
     try:
         (function,) = ast.parse(rule.source).body
@@ -153,7 +153,7 @@ def _dialects(rule: Rule, documents: Documents) -> list[str]:
     return ["## Elsewhere", *(["\n".join(lines)] if lines else []), " ".join(links)]
 
 
-def _linked(source: str) -> str:
+def linked(source: str) -> str:
     """A source with its papers and addresses as links."""
     source = re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", source)
     return re.sub(r"(?<![(<])(https?://[^\s,;)]+[^\s,;).])", r"<\1>", source)
