@@ -182,7 +182,7 @@ export class Explorer {
   ruleFor(racer: RacerState): Rule {
     const data = this.ruleData(racer.rule);
     if (racer.card !== null) {
-      const compiled = compile(racer.card, data.initial);
+      const compiled = compile(racer.card, data);
       if ("rule" in compiled) return compiled.rule;
     }
     return ruleOf(data);

@@ -25,7 +25,7 @@ function fillCard(explorer: Explorer): void {
   const { shown, shownSlot, shownWalker } = explorer;
   const data = explorer.ruleData(shown.rule);
   const text = shown.card ?? data.card;
-  const compiled = compile(text, data.initial);
+  const compiled = compile(text, data);
   const defaults = Object.entries(shownWalker.racer.rule.hyperparameters);
   const front = element(
     "section",

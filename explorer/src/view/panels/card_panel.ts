@@ -41,7 +41,7 @@ export function cardPanel(explorer: Explorer): void {
   function take(): void {
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
-    const compiled = compile(editor.text, data.initial);
+    const compiled = compile(editor.text, data);
     if ("mistakes" in compiled) {
       editor.complain(compiled.mistakes);
       verdict.dataset.state = "mistaken";
@@ -79,7 +79,7 @@ export function cardPanel(explorer: Explorer): void {
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
     const text = shown.card ?? data.card;
-    const compiled = compile(text, data.initial);
+    const compiled = compile(text, data);
     formulas.replaceChildren("syntax" in compiled ? parsed(mathML(compiled.syntax)) : "");
     restore.hidden = shown.card === null;
     verdict.dataset.state = shown.card === null ? "" : "edited";

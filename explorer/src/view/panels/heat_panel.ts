@@ -50,7 +50,7 @@ export function heatPanel(explorer: Explorer): void {
     const { shown: racer, shownWalker: walker, state } = explorer;
     const { rule } = walker.racer;
     const values = walker.hyperparameters;
-    const choices = downChoices(rule.hyperparameters);
+    const choices = downChoices(rule.hyperparameters, explorer.ruleData(racer.rule).ranges);
     const possible = RATE in values && choices.length > 0;
     canvas.hidden = foot.hidden = head.hidden = !possible;
     empty.hidden = possible;
