@@ -35,6 +35,7 @@ export class StartHandle {
     const down = Math.min(Math.max(view.down(y), 0), view.height);
     this.handle.style.transform = `translate(${across}px, ${down}px)`;
     const [left, right] = this.explorer.surface.data.window;
+    if (this.explorer.race.t > 0) this.handle.classList.add("known");
     this.handle.setAttribute("aria-valuemin", String(left));
     this.handle.setAttribute("aria-valuemax", String(right));
     this.handle.setAttribute("aria-valuenow", String(x));
@@ -78,6 +79,7 @@ export class StartHandle {
   }
 
   private go(x: number, y: number): void {
+    this.handle.classList.add("known");
     const view = this.view();
     const digits = Math.max(0, Math.ceil(Math.log10(view.scale)));
     const kept = (value: number, from: number, to: number) =>
