@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "rules"),
+]
 PRINTS = re.compile(r"^(?P<code>print\(.*\))\s+# (?P<said>.*)$")
+
+
+def name_of(document):
+    return document.relative_to(ROOT).as_posix()
 
 
 def blocks(document, language):
@@ -17,7 +25,7 @@ def blocks(document, language):
     return fenced.findall(document.read_text())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_the_snippets_of_a_document_run_in_order(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
@@ -33,7 +41,7 @@ def promises():
             for line in block.split("\n"):
                 found = PRINTS.match(line)
                 if found and not found["said"][0].islower():
-                    name = f"{document.name}-{found['code']}"
+                    name = f"{name_of(document)}-{found['code']}"
                     yield pytest.param(document, number, found, id=name)
 
 
@@ -71,7 +79,7 @@ def test_every_target_of_make_that_a_document_names_exists():
 def test_every_file_that_a_document_links_to_exists():
     for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+            assert (document.parent / link).exists(), f"{name_of(document)} links to {link}"
 
 
 def test_no_file_names_a_package_registry():
