@@ -3,14 +3,16 @@
 A page holds the command, and below it a comment that GitHub does not show:
 
     ```console
-    ruleonce show adam --as ir
+    ruleonce show adam --as program
     ```
 
-    <!-- output: llvm -->
+    <!-- output: text -->
 
-or, for the lines from the first that has one text to the next that has another,
+A long text is shown in part, and as a whole in a fold below: the lines from the first that has one
+text to the next that has another, or some around the first that has a text.
 
     <!-- output: llvm, from `%mul_1 =` to `%w_new =` -->
+    <!-- output: gas, around `sqrt` -->
 """
 
 import contextlib
@@ -19,11 +21,12 @@ import re
 import shlex
 
 ASKED = re.compile(
-    r"^```console\nruleonce (?P<command>.+)\n```\n\n"
-    r"<!-- output: (?P<language>\w+)(?:, from `(?P<first>[^`]+)` to `(?P<last>[^`]+)`)? -->$",
+    r"^```console\nruleonce (?P<command>.+)\n```\n\n<!-- output: (?P<language>\w+)"
+    r"(?:, from `(?P<first>[^`]+)` to `(?P<last>[^`]+)`|, around `(?P<middle>[^`]+)`)? -->$",
     re.MULTILINE,
 )
 FENCE = "`````"
+BEFORE, AFTER = 16, 8  # lines around one
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
@@ -38,30 +41,51 @@ def printed(command: str) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         app(shlex.split(command), standalone_mode=False)
-    return out.getvalue()
+    return out.getvalue().rstrip()
 
 
-def excerpt(text: str, first: str, last: str) -> str:
-    """The lines from the first with `first` in it to the next with `last`, moved to the left.
+def between(text: str, first: str, last: str) -> str:
+    """The lines from the first with `first` in it to the next with `last`.
 
     Raises ValueError if there are none.
     """
     lines = text.split("\n")
-    begin = next((i for i, line in enumerate(lines) if first in line), None)
-    if begin is None:
-        raise ValueError(f"no line of the output has {first!r}")
-    end = next((i for i in range(begin, len(lines)) if last in lines[i]), None)
-    if end is None:
-        raise ValueError(f"no line of the output after {first!r} has {last!r}")
-    chosen = lines[begin : end + 1]
-    margin = min(len(line) - len(line.lstrip()) for line in chosen if line.strip())
-    return "\n".join(line[margin:] for line in chosen)
+    begin = _place(lines, first, 0)
+    return _to_the_left(lines[begin : _place(lines, last, begin) + 1])
+
+
+def around(text: str, middle: str) -> str:
+    """Some lines around the first with `middle` in it. Raises ValueError if there is none."""
+    lines = text.split("\n")
+    place = _place(lines, middle, 0)
+    return _to_the_left(lines[max(0, place - BEFORE) : place + AFTER + 1])
+
+
+def _place(lines: list[str], wanted: str, begin: int) -> int:
+    for place in range(begin, len(lines)):
+        if wanted in lines[place]:
+            return place
+    raise ValueError(f"no line of the output, from line {begin + 1} on, has {wanted!r}")
+
+
+def _to_the_left(lines: list[str]) -> str:
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[margin:] for line in lines)
 
 
 def _answered(asked: re.Match[str]) -> str:
     text = printed(asked["command"])
+    parts = [f"```console\nruleonce {asked['command']}\n```"]
     if asked["first"]:
-        text = excerpt(text, asked["first"], asked["last"])
-    command = f"```console\nruleonce {asked['command']}\n```"
-    output = f"{FENCE}{{.{asked['language']} .output}}\n{text.rstrip()}\n{FENCE}"
-    return f"{command}\n\n{output}"
+        parts.append(_block(between(text, asked["first"], asked["last"]), asked["language"]))
+    elif asked["middle"]:
+        parts.append(_block(around(text, asked["middle"]), asked["language"]))
+    whole = _block(text, asked["language"])
+    if len(parts) > 1:
+        summary = f"All {len(text.splitlines())} lines"
+        whole = f"<details>\n<summary>{summary}</summary>\n\n{whole}\n\n</details>"
+    return "\n\n".join([*parts, whole])
+
+
+def _block(text: str, language: str) -> str:
+    return f"{FENCE}{{.{language} .output}}\n{text}\n{FENCE}"
