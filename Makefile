@@ -27,7 +27,7 @@ pages: .venv/.race
 dialects: .venv/.test
 	$(BIN)/python benchmarks/dialects.py --out docs/dialect_table.md
 
-test: .venv/.test
+test: .venv/.test .venv/.browser
 	$(BIN)/python -m pytest --numprocesses auto $(PYTEST)
 
 lint: .venv/.test
@@ -60,3 +60,7 @@ clean:
 	@echo "Installing what the tests need into .venv (once; PyTorch and JAX are among it)..."
 	$(INSTALL) --editable '.[test]'
 	@touch $@ .venv/.race
+
+.venv/.browser: .venv/.test tests/chromium.py
+	$(BIN)/python tests/chromium.py
+	@touch $@

@@ -19,7 +19,11 @@ from torch_work import Work
 OURS = "ruleonce"
 FRESH = "ruleonce, fresh gradients"
 FUSED_FRESH = "torch, fused, fresh gradients"
+EIGHT_BITS = "ruleonce, 8 bits"
+MASTERS = "ruleonce, bfloat16+8, 8 bits"
 DEEPSPEED = "DeepSpeed, CPUAdam"
+BITSANDBYTES = "bitsandbytes, 8 bits"
+FLASH = "FlashOptim, 8 bits"
 BOTH = ("cpu", "cuda")
 
 
@@ -44,7 +48,8 @@ class TorchPeer:
 
     devices   where it runs
     largest   tensors that it is given at most; None for any number
-    state     bytes of both states of an element; None for two of the weights' dtype
+    state     bytes of all that is kept of an element beside its weight; None for two of the
+              weights' dtype
     error     how far a weight may be off after each of three steps, in learning rates; 0 where only
               rounding is allowed for
     """
@@ -142,13 +147,21 @@ def _off(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
     return float(torch.stack(distances).max().nan_to_num(nan=float("inf")))
 
 
-def _ours(work: Work, **options: bool) -> TorchCandidate:
+def _ours(work: Work, **options: Any) -> TorchCandidate:
     """ruleonce, given gradients that lie where they lay."""
     import ruleonce.torch
 
     weights = work.parameters()
     optimizer = getattr(ruleonce.torch, work.rule)(weights, **work.options, **options)
     return TorchCandidate(optimizer.step, weights)
+
+
+def _masters(work: Work) -> TorchCandidate:
+    """State in 8 bits, and weights of 16 bits with 8 more beside them."""
+    if work.dtype != torch.bfloat16:
+        raise ValueError("the weights are bfloat16 in this format")
+    formats = {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"}
+    return _ours(work, formats=formats)
 
 
 def _torch_form(work: Work, **form: bool) -> TorchCandidate:
@@ -252,6 +265,8 @@ TORCH_PEERS = (
     TorchPeer(OURS, _ours),
     TorchPeer(FRESH, partial(_fresh, make=_ours), ("cpu",)),
     TorchPeer("ruleonce, CUDA graph", partial(_captured, make=_ours), _gpu),
+    TorchPeer(EIGHT_BITS, partial(_ours, formats="8bit"), BOTH, state=2, error=0.25),
+    TorchPeer(MASTERS, _masters, BOTH, state=3, error=0.25),
     TorchPeer(FUSED, _fused),
     TorchPeer(FUSED_FRESH, partial(_fresh, make=_fused), ("cpu",)),
     TorchPeer("torch, fused, CUDA graph", partial(_captured, make=_torch_form, fused=True), _gpu),
@@ -263,7 +278,7 @@ TORCH_PEERS = (
     TorchPeer("torch, compiled", _compiled, largest=200),
     TorchPeer(DEEPSPEED, _deepspeed, ("cpu",)),
     TorchPeer(
-        "bitsandbytes, 8 bits",
+        BITSANDBYTES,
         partial(_eight_bits, library="bitsandbytes.optim"),
         BOTH,
         state=2,
@@ -272,5 +287,5 @@ TORCH_PEERS = (
     TorchPeer(
         "torchao, 8 bits", partial(_eight_bits, library="torchao.optim"), BOTH, state=2, error=0.25
     ),
-    TorchPeer("FlashOptim, 8 bits", _flash, _gpu, state=2, error=0.25),
+    TorchPeer(FLASH, _flash, _gpu, state=3, error=0.25),
 )

@@ -41,15 +41,19 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import ruleonce.torch
+from ruleonce.formats import Choice
 from ruleonce.schedules import cosine, warmup
 
 OPTIMIZERS = ("ruleonce", "torch")
 
-# How weights and state are stored: see docs/formats.md.
-FORMATS: dict[str, str | dict[str, str] | None] = {
+# How weights and state are stored: see docs/formats.md. Norms are smaller, and stay in float32.
+SMALLEST = 256
+FORMATS = {
     "float32": None,
-    "8bit": "8bit",
-    "bfloat16+8": {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"},
+    "8bit": Choice("8bit", SMALLEST),
+    "bfloat16+8": Choice(
+        {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"}, SMALLEST
+    ),
 }
 NORMS = ("*before_*", "last.*")  # small, and they stay in float32
 

@@ -67,6 +67,30 @@ def ordinary(steps):
     return [lambda size: rng.normal(size=size) * 10.0 ** rng.integers(-4, 3, size)] * steps
 
 
+@pytest.mark.parametrize("rule", ro.rules.ALL, ids=lambda rule: rule.name)
+def test_weights_with_16_error_bits_are_those_of_a_run_in_float32(rule, device):
+    """For a thousand steps on a GPU. Triton's interpreter, where one takes some 10 ms, takes three:
+    the thousand of every rule were seen there once, and are too slow for each run of the tests.
+    """
+    rng = np.random.default_rng(0)
+    masters = rng.normal(size=100).astype(np.float32)
+    chosen = {rule.schema.weights: bfloat16_16()}
+    both = Beside(rule, chosen, weights_of([100], bfloat16), device)
+    both.reference.masters = {"0": masters}
+    for tensors in both.on_device.values():
+        tensors.put()
+    wide = ro.Optimizer(rule, masters.copy())
+    for _ in range(1000 if device.type == "cuda" else 3):
+        both.gradients[0][...] = rng.normal(size=100)
+        found = both.step()
+        wide.step(both.gradients[0].copy())
+
+    for what, pairs in found.items():
+        for got, expected in pairs:
+            np.testing.assert_array_equal(got.view("u1"), expected.view("u1"), what)
+    np.testing.assert_array_equal(both.reference.masters["0"], wide.params)
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_blocks_may_have_any_size(block, device):
     chosen = {"m": int8(block), "v": uint8_sqrt(block), "w": bfloat16_8()}
