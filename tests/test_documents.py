@@ -3,9 +3,13 @@
 import contextlib
 import io
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
+
+from ruleonce.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -74,6 +78,38 @@ def test_every_target_of_make_that_a_document_names_exists():
 
     assert named >= {"race", "test", "lint", "bench"}
     assert named <= targets
+
+
+COMMAND = re.compile(r"^ruleonce (.+?)(?: {2,}#.*)?$|`ruleonce ([^`]+)`", re.MULTILINE)
+
+
+def commands():
+    for document in DOCUMENTS:
+        for found in COMMAND.finditer(document.read_text()):
+            yield pytest.param(found[1] or found[2], id=f"{name_of(document)}-{found[0]}")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_a_command_that_a_document_names_exists_with_its_options(command):
+    """`ruleonce race, show, cards` names several; `--as card|latex` one option."""
+    names, *options = re.split(r"\s(?=--)", command)
+    known = typer.main.get_command(app).commands
+    asked = names.split(", ") if "," in names else names.split()[:1]
+
+    assert set(asked) <= set(known)
+    for option in options:
+        name = re.split(r"[\s=]", option)[0]
+        assert any(name in parameter.opts for parameter in known[asked[0]].params), name
+
+
+def test_every_script_and_extra_that_a_document_names_exists():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for script in re.findall(r"^python ((?:benchmarks|examples)/\S+)", text, re.MULTILINE):
+            assert (ROOT / script).exists(), f"{name_of(document)} names {script}"
+        for asked in re.findall(r"pip install '?ruleonce\[([\w,]+)\]", text):
+            assert set(asked.split(",")) <= set(extras["optional-dependencies"])
 
 
 def test_every_file_that_a_document_links_to_exists():

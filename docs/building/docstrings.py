@@ -23,7 +23,7 @@ class HouseStyle(Extension):
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Called for each module, class, function and attribute."""
-        if isinstance(obj, Function) and any(x.value == SCHEDULE for x in obj.decorators):
+        if isinstance(obj, Function) and any(str(x.value) == SCHEDULE for x in obj.decorators):
             del obj.parameters["done"]
         if obj.docstring:
             obj.docstring.value = markdown(obj.docstring.value)

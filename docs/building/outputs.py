@@ -35,12 +35,14 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 
 def printed(command: str) -> str:
-    """What `ruleonce <command>` prints."""
+    """What `ruleonce <command>` prints. Raises ValueError, with what it says, if it fails."""
     from ruleonce.cli.app import app
 
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        app(shlex.split(command), standalone_mode=False)
+    out, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+        code = app(shlex.split(command), standalone_mode=False)
+    if code:
+        raise ValueError(f"ruleonce {command}: {said.getvalue()}")
     return out.getvalue().rstrip()
 
 
