@@ -21,6 +21,7 @@ FLOORS = {
     "formats": 1,
     "combinators": 1,
     "emit": 2,
+    "surfaces": 2,
     "engines": 3,
     "numpy": 4,
     "minimization": 4,

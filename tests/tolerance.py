@@ -89,3 +89,9 @@ def assert_close_codes(got, expected, what):
     """Two results that are stored as whole numbers, where what is stored may differ a little."""
     apart = np.abs(got.astype(np.int64) - expected.astype(np.int64))
     assert np.max(apart, initial=0) <= CODES, what
+
+
+# JavaScript against Python, both in float64, relative. The host's numbers differ by the last bit of
+# `**`, of which 1 - beta**t loses a few more; a rule then makes 50 steps of them.
+HOST = 1e-14
+JAVASCRIPT = 1e-12

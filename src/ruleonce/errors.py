@@ -13,6 +13,10 @@ class RuleError(RuleonceError, TypeError):
     """A rule is written in a way that the language cannot hold; the message says what to write."""
 
 
+class EmitError(RuleonceError, ValueError):
+    """A rule uses an operation that a language of emitted code does not have."""
+
+
 class HyperparameterError(RuleonceError, ValueError):
     """A hyperparameter has a value that it cannot have, or leads to one."""
 

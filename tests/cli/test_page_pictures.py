@@ -6,30 +6,13 @@ import pytest
 
 import ruleonce as ro
 from ruleonce import rules
+from ruleonce.cli.pages.command import SURFACES
 from ruleonce.cli.pages.paths import RATES, best_path, walk
 from ruleonce.cli.pages.picture import COLOUR, PLAIN, page_picture, save
-from ruleonce.cli.pages.surfaces import STEEPNESS, SURFACES, Surface
+from ruleonce.surfaces import surface as made_surface
 
 RAVINE, VALLEY = SURFACES
-
-
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
-def test_the_slope_is_the_gradient_of_the_height(surface):
-    rng = np.random.default_rng(0)
-    points = rng.uniform(-1.5, 1.5, (50, 2))
-    for axis, e in enumerate(np.eye(2) * 1e-6):
-        difference = (surface.height(points + e) - surface.height(points - e)) / 2e-6
-        np.testing.assert_allclose(surface.slope(points)[:, axis], difference, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
-def test_the_lowest_point_and_the_start_are_in_the_window(surface):
-    left, right, bottom, top = surface.window
-    assert surface.height(np.array(surface.lowest)) == 0
-    np.testing.assert_allclose(surface.slope(np.array(surface.lowest)), 0)
-    for x, y in (surface.start, surface.lowest):
-        assert left < x < right
-        assert bottom < y < top
+(STEEPNESS, _) = (parameter.value for parameter in RAVINE.parameters)
 
 
 def test_the_ravine_is_as_steep_as_it_says():
@@ -69,15 +52,18 @@ def test_a_walk_neither_climbs_above_its_start_nor_leaves_the_window():
 
 def test_a_walk_that_leaves_the_window_is_not_the_best_one():
     """On a slope without end the longest rate would be, were there no window."""
-    slope = Surface(
-        name="a slope",
-        height=lambda w: np.exp(-w[..., 0]),
-        slope=lambda w: np.broadcast_to([-1.0, 0.0], w.shape),
+
+    @made_surface(
+        title="A slope",
+        caption="a slope",
         start=(0.0, 0.0),
-        lowest=(1.0, 0.0),
+        lowest=((1.0, 0.0),),
         window=(-1.0, 0.95, -1.0, 1.0),
         steps=10,
     )
+    def slope(x, y):
+        return 2 - x
+
     path = best_path(rules.sgd, slope)
 
     assert path.rate == max(rate for rate in RATES if 10 * rate < 0.95)
@@ -135,7 +121,7 @@ def test_the_picture_names_both_walks_with_their_rates(tmp_path):
     ):
         drawn = [line.get_xydata() for line in axes.lines]
         assert any(np.array_equal(line, path.points) for line in drawn)
-        assert any(np.array_equal(line, [surface.lowest]) for line in drawn)
+        assert any(np.array_equal(line, surface.lowest) for line in drawn)
     save(tmp_path / "x.png", figure)
     pixels = matplotlib.image.imread(tmp_path / "x.png")
     assert pixels.shape[1] > 800

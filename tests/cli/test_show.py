@@ -26,6 +26,7 @@ def run(*arguments, code=0):
         ("host", ["def adam_host(", "beta1 ** t"]),
         ("ir", ["define void @adam(ptr %job)", "%m_new = fadd float"]),
         ("asm", ["adam:", "sqrt"]),
+        ("javascript", ["function element(w, dw, m, v, ", "export { element, host, named };"]),
         ("triton", ["def adam(table, blocks, numbers", "tl.div_rn"]),
     ],
 )
@@ -51,6 +52,7 @@ def test_the_code_is_shown_for_another_dtype():
         (("show", "adm"), ["there is no rule 'adm'; did you mean 'adam'?"]),
         (("show", "adam", "--as", "latx"), ["--as latx", "did you mean 'latex'?"]),
         (("show", "adam", "--as", "ir", "--dtype", "int8"), ["--dtype has dtype int8"]),
+        (("show", "lamb", "--as", "javascript"), ["lamb uses dot", "whole tensors"]),
         (("show", "adam", "--rule-file", "no.py"), ["no.py"]),
     ],
 )

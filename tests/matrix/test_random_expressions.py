@@ -154,6 +154,49 @@ def held(op, operands, constants, dtype):
     return np.broadcast_to(np.where(result, 1.0, 0.0) if op.gives == "truth" else result, SIZE)
 
 
+def tensors_of(seed, dtype):
+    """w, dw and m, of ordinary numbers and of NUMBERS."""
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        pool = np.array(NUMBERS).astype(dtype)
+    tensors = {
+        name: np.where(rng.random(SIZE) < 0.5, rng.choice(pool, SIZE), rng.normal(size=SIZE))
+        for name in ("w", "dw", "m")
+    }
+    return {name: values.astype(dtype) for name, values in tensors.items()}
+
+
+def assert_each_operation(expression, leaves, results, dtype, number_of_step):
+    """Hold each result, `s0` and on, against NumPy on the operands that the operation had.
+
+    number_of_step   (name of the operation, operands, result) -> what a number of the step was, for
+                     those that use it; it asserts that the result is that
+    """
+    values = [leaves[name] for name in LEAVES]
+    with np.errstate(all="ignore"):
+        for index, (name, places, constants) in enumerate(expression.steps):
+            op, kernel = ops.OPS[name], results[f"s{index}"]
+            operands = operands_of(values, places, constants)
+            if all(np.ndim(x) == 0 for x in operands):
+                values.append(number_of_step(name, operands, kernel))
+                continue
+            expected = held(op, operands, constants, dtype).astype(dtype)
+            apart = tolerance.ulps_apart(kernel, expected)
+            assert np.max(apart) <= tolerance.ULP.get(name, 0), (name, operands, kernel, expected)
+            if op.exact:
+                np.testing.assert_array_equal(
+                    np.signbit(kernel[kernel == 0]), np.signbit(expected[expected == 0])
+                )
+            values.append(kernel != 0 if op.gives == "truth" else kernel)
+
+
+def number_of_python(name, operands, kernel):
+    """The host's own number: the kernel has it bit for bit."""
+    value = WRITTEN.get(name, ops.OPS[name].number)(*operands)
+    np.testing.assert_array_equal(kernel, np.full(SIZE, float(value)).astype(kernel.dtype))
+    return value
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     expression=expressions(),
@@ -164,14 +207,7 @@ def held(op, operands, constants, dtype):
     seed=st.integers(0, 2**31),
 )
 def test_every_operation_of_a_random_rule_gives_the_bits_of_numpy(expression, dtype, a, b, t, seed):
-    rng = np.random.default_rng(seed)
-    with np.errstate(all="ignore"):
-        pool = np.array(NUMBERS).astype(dtype)
-    tensors = {
-        name: np.where(rng.random(SIZE) < 0.5, rng.choice(pool, SIZE), rng.normal(size=SIZE))
-        for name in ("w", "dw", "m")
-    }
-    tensors = {name: values.astype(dtype) for name, values in tensors.items()}
+    tensors = tensors_of(seed, dtype)
     rule = as_rule(expression)
     runs = {}
     for engine in ("cpu", "reference"):
@@ -188,29 +224,8 @@ def test_every_operation_of_a_random_rule_gives_the_bits_of_numpy(expression, dt
     if runs["cpu"] is None:
         return
 
-    got = {**tensors, "a": a, "b": b, "t": t}
-    values = [got[name] for name in LEAVES]
-    with np.errstate(all="ignore"):
-        for index, (name, places, constants) in enumerate(expression.steps):
-            op = ops.OPS[name]
-            operands = [
-                values[p] if c is None else c for p, c in zip(places, constants, strict=True)
-            ]
-            kernel = runs["cpu"][f"s{index}"]
-            if all(np.ndim(x) == 0 for x in operands):  # the host's: Python's own number
-                value = WRITTEN.get(name, op.number)(*operands)
-                expected = np.full(SIZE, float(value)).astype(dtype)
-                np.testing.assert_array_equal(kernel, expected)
-                values.append(value)
-                continue
-            expected = held(op, operands, constants, dtype).astype(dtype)
-            apart = tolerance.ulps_apart(kernel, expected)
-            assert np.max(apart) <= tolerance.ULP.get(name, 0), (name, operands, kernel, expected)
-            if op.exact:
-                np.testing.assert_array_equal(
-                    np.signbit(kernel[kernel == 0]), np.signbit(expected[expected == 0])
-                )
-            values.append(kernel != 0 if op.gives == "truth" else kernel)
+    leaves = {**tensors, "a": a, "b": b, "t": t}
+    assert_each_operation(expression, leaves, runs["cpu"], dtype, number_of_python)
     if all(ops.OPS[name].exact for name, *_ in expression.steps):
         for name, values in runs["cpu"].items():
             np.testing.assert_array_equal(values, runs["reference"][name], err_msg=name)

@@ -152,7 +152,8 @@ def show(
         typer.Option(
             "--as",
             help="card, latex (its formulas), program (what is done once a step, and what for each "
-            "element), host (the first in Python), ir (the second as LLVM IR), asm or triton.",
+            "element), host (the first in Python), ir (the second as LLVM IR), asm, triton, or "
+            "javascript (both, in float64).",
         ),
     ] = "card",
     dtype: Annotated[

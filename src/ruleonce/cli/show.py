@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .. import rules
-from ..emit import llvm, python, triton
+from ..emit import javascript, llvm, python, triton
 from ..errors import CommandError
 from ..formats import computed_in, format_of
 from ..language.hyperparameters import nearest
@@ -44,6 +44,7 @@ FORMS: Mapping[str, Writer] = {
     "ir": _ir,
     "asm": _assembly,
     "triton": _triton,
+    "javascript": lambda rule, _: javascript.module(rule.program()),
 }
 
 

@@ -1,6 +1,7 @@
 """Names for the values of a program, so that emitted code reads like the rule it came from."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from ..language.graph import Node
 from ..language.program import Pass, Program
@@ -18,15 +19,30 @@ def node_names(source: Program | Pass, nodes: tuple[Node, ...]) -> dict[Node, st
     or else the operation's with a number.
     """
     program = source.program if isinstance(source, Pass) else source
-    taken = {identifier(name) for name in (*program.tensors, *program.step_inputs)}
-    results = {node: f"{name}_new" for name, node in program.outputs.items()}
+    return names_of(nodes, wanted_names(program), (*program.tensors, *program.step_inputs))
+
+
+def wanted_names(program: Program) -> dict[Node, str]:
+    """What the author called the values of a program; the new `m` is `m_new`."""
+    updated = {**program.scalars, **program.outputs}
+    results = {node: f"{name}_new" for name, node in updated.items()}
+    return {**program.names, **results}
+
+
+def names_of(
+    nodes: Iterable[Node], wanted: Mapping[Node, str], arguments: Iterable[str]
+) -> dict[Node, str]:
+    """A name for each of `nodes`, no two the same: the argument's, the wanted one, with a number if
+    it is taken, or else the operation's with a number.
+    """
+    taken = {identifier(name) for name in arguments}
     names: dict[Node, str] = {}
     for node in nodes:
         if node.name is not None:
             names[node] = identifier(node.name)
         elif node.op is not None:
-            wanted = identifier(results.get(node) or program.names.get(node) or node.op.name)
-            names[node] = _free(wanted, taken, numbered=wanted == node.op.name)
+            name = identifier(wanted.get(node) or node.op.name)
+            names[node] = _free(name, taken, numbered=name == node.op.name)
             taken.add(names[node])
     return names
 

@@ -79,6 +79,11 @@ class Graph:
         self.in_place = False
         self._nodes: dict[tuple[object, ...], Node] = {}
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every value, in the order in which it was made."""
+        return tuple(self._nodes.values())
+
     def constant(self, value: Number, kind: str = "number") -> Node:
         """The node of a number. -0.0, 0.0, 0 and False are four different constants."""
         kind = "truth" if isinstance(value, bool) else kind

@@ -29,7 +29,7 @@ class Program:
     step_inputs  the names of what arrives once a step: hyperparameters, scalar state, t
     outputs      tensor name -> its new value; every tensor but the gradient
     scalars      name of a scalar state -> its new value
-    names        node -> what the author called it
+    names        node -> what the author called it, in the order in which they are computed
     reports      sums that the last pass makes beside its writes, for whoever asks
     block        how many elements a block has, where tensors are stored in blocks; 0 elsewhere
     of_blocks    those of the tensors that have one number for each block

@@ -23,11 +23,13 @@ class Traced:
 
     program    the rule, cut into host and device work
     returns    the values that it returned, in its own order
+    nodes      every value, in the order in which it came to be
     in_place   whether it wrote `w += ...`
     """
 
     program: Program
     returns: tuple[Node, ...]
+    nodes: tuple[Node, ...]
     in_place: bool
 
 
@@ -59,15 +61,16 @@ def trace(rule: "Rule", switches: Mapping[str, bool]) -> Traced:
         for name, value in zip(schema.returns, returned, strict=True)
     )
     outputs = dict(zip(schema.returns, nodes, strict=True))
+    names = author_names(seen, set(arguments.values()))
     program = Program(
         name=schema.name,
         tensors=schema.tensors,
         step_inputs=schema.step_inputs,
         outputs={name: node for name, node in outputs.items() if name not in schema.scalars},
         scalars={name: outputs[name] for name in schema.scalars},
-        names=_author_names(seen, set(arguments.values())),
+        names={node: names[node] for node in graph.nodes if node in names},
     )
-    return Traced(program, nodes, graph.in_place)
+    return Traced(program, nodes, graph.nodes, graph.in_place)
 
 
 def _returned_node(rule: "Rule", graph: Graph, name: str, value: object) -> Node:
@@ -96,7 +99,7 @@ def _returned_node(rule: "Rule", graph: Graph, name: str, value: object) -> Node
     return node
 
 
-def _author_names(seen: Locals, arguments: set[Node]) -> dict[Node, str]:
+def author_names(seen: Locals, arguments: set[Node]) -> dict[Node, str]:
     """What the author called each computed value; the rule's own names before those of rules that
     it calls.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 from ... import rules
 from ...errors import CommandError
 from ...language.rule import Rule
+from ...surfaces import Surface, ravine, rosenbrock
 from ..race.results import appearing
 from .dialects import read
 from .index import index
@@ -13,6 +14,7 @@ from .text import INDEX, page
 from .words import unsaid
 
 PLAIN = rules.ALL[0]  # the simplest one: what every other is compared to
+SURFACES: tuple[Surface, ...] = (ravine, rosenbrock)  # that the pictures show
 
 
 def texts(all_: Sequence[Rule], documents: Path) -> Mapping[str, str]:
@@ -51,7 +53,6 @@ def write(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
 def _draw(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
     from .paths import best_path
     from .picture import page_picture, save
-    from .surfaces import SURFACES
 
     plain = [(PLAIN.name, best_path(PLAIN, surface)) for surface in SURFACES]
     for rule in all_:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...language.rule import Rule
 from ...numpy import Optimizer
-from .surfaces import Array, Surface
+from ...surfaces.surface import Array, Surface
 
 # Tried for every rule on every surface: 1e-5 to 1e2, ten in each power of ten.
 RATES = tuple(float(f"{10 ** (k / 10):.2g}") for k in range(-50, 21))

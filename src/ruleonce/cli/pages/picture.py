@@ -10,10 +10,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ...surfaces.surface import Array, Surface
 from ..race.ink import GREY
 from ..race.results import appearing
 from .paths import Path
-from .surfaces import Array, Surface
 
 COLOUR = "#D55E00"  # of the rule
 PLAIN = "#0072B2"  # of the rule that it is compared to
@@ -62,14 +62,14 @@ def _draw_map(axes: Axes, surface: Surface, walks: Walks) -> None:
     for place, (_, path) in reversed(list(enumerate(walks))):
         _draw_walk(axes, path.points, is_main=place == 0)
     axes.plot(*surface.start, "o", color="white", markeredgecolor="black", markersize=6, zorder=5)
-    axes.plot(*surface.lowest, "*", color="black", markersize=11, zorder=5)
+    axes.plot(*zip(*surface.lowest, strict=True), "*", color="black", markersize=11, zorder=5)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
     axes.set_aspect("equal")  # only then a gradient is at right angles to a line of equal height
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{surface.name}, {surface.steps} steps", fontsize=10)
+    axes.set_title(f"{surface.captioned()}, {surface.steps} steps", fontsize=10)
 
 
 def _draw_walk(axes: Axes, points: Array, *, is_main: bool) -> None:

@@ -1,0 +1,87 @@
+/** The card: its formulas, and its code, which can be edited where it stands. */
+
+import { compile } from "../../language/compile";
+import { mathML } from "../../language/mathml";
+import { element, find, parsed, write } from "../dom";
+import type { Explorer } from "../explorer";
+import { say } from "../status";
+import { Editor } from "./editor";
+
+/** So long nothing must be typed before the card is read. */
+const PAUSE = 150;
+
+export function cardPanel(explorer: Explorer): void {
+  const formulas = element("div", { id: "formulas", class: "formulas" });
+  const source = element("p", { class: "source" });
+  const restore = element("button", { type: "button", class: "quiet", id: "restore-card" }, "Back to the library’s card");
+  const verdict = element("span", { id: "card-verdict", class: "verdict" });
+  let timer = 0;
+  let held = ""; // the racer whose text stands in the editor
+  const editor = new Editor(() => {
+    clearTimeout(timer);
+    timer = window.setTimeout(take, PAUSE);
+  });
+  find("panel-card").append(
+    formulas,
+    element("div", { class: "editor-head" }, element("h3", {}, "Code"), verdict, restore),
+    editor.node,
+    source,
+  );
+  restore.addEventListener("click", () => {
+    clearTimeout(timer);
+    editor.show(explorer.ruleData(explorer.shown.rule).card);
+    take();
+    editor.input.focus();
+  });
+
+  function take(): void {
+    const { shown } = explorer;
+    const data = explorer.ruleData(shown.rule);
+    const compiled = compile(editor.text, data.initial);
+    if ("mistakes" in compiled) {
+      editor.complain(compiled.mistakes);
+      verdict.dataset.state = "mistaken";
+      write(verdict, "The race keeps the card as it was.");
+      const [first] = compiled.mistakes;
+      if (first) say(`Line ${first.line}: ${first.message}`);
+      return;
+    }
+    editor.complain([]);
+    const card = editor.text === data.card ? null : editor.text;
+    if (card === shown.card) return refresh();
+    held = key(card);
+    explorer.setRacer(explorer.state.shown, { ...shown, hyperparameters: known(compiled.rule.hyperparameters), card });
+    say(card === null ? "The library’s card is back." : "The edited card races.");
+  }
+
+  /** The values that were set by hand, as far as the card still has their names. */
+  function known(own: Record<string, number>): Record<string, number> {
+    const kept = Object.entries(explorer.shown.hyperparameters).filter(([name, value]) => name in own && value !== own[name]);
+    return Object.fromEntries(kept);
+  }
+
+  function key(card: string | null): string {
+    return [explorer.state.shown, explorer.shown.rule, card ?? ""].join("\n");
+  }
+
+  function refresh(): void {
+    const { shown } = explorer;
+    const data = explorer.ruleData(shown.rule);
+    const text = shown.card ?? data.card;
+    const compiled = compile(text, data.initial);
+    formulas.replaceChildren("syntax" in compiled ? parsed(mathML(compiled.syntax)) : "");
+    restore.hidden = shown.card === null;
+    verdict.dataset.state = shown.card === null ? "" : "edited";
+    write(verdict, shown.card === null ? "Edit it: the race follows." : "Edited, and racing.");
+    write(source, data.source ? `Source: ${data.source}` : "");
+    editor.show(text);
+    editor.complain([]);
+  }
+
+  explorer.on(["racers", "shown"], () => {
+    const now = key(explorer.shown.card);
+    if (now === held && "mistakes" in compile(editor.text)) return;
+    held = now;
+    refresh();
+  });
+}
