@@ -194,7 +194,7 @@ def test_every_formula_is_mathml(site):
 def test_how_it_works_shows_what_the_commands_print(site):
     text = words(site / "inside" / "index.html")
 
-    for form in ("card", "program", "host", "ir", "asm", "triton"):
+    for form in ("card", "program", "host", "ir", "asm", "triton", "javascript"):
         printed = " ".join(shown(rules.adam, form, "float32").split())
         assert printed in " ".join(text.split()), form
     assert "fdiv float %m_new" in text.partition("All ")[0]

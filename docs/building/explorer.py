@@ -1,5 +1,7 @@
 """The page of `ruleonce explore`, made while the docs are built."""
 
+import contextlib
+import io
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page; docs/explorer.md holds it in a frame."""
     from ruleonce.cli.app import app
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         page = Path(folder) / "page.html"
         app(["explore", "--out", str(page), "--no-open"], standalone_mode=False)
         text = page.read_text(encoding="utf-8")
