@@ -28,6 +28,7 @@ FLOORS = {
     "torch": 4,
     "scipy": 4,
     "optax": 4,
+    "plot": 4,
     "cli": 5,
 }
 

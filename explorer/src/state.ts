@@ -7,7 +7,7 @@ export type Panel = (typeof PANELS)[number];
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-export const MOST_STEPS = 100_000;
+export const MOST_STEPS = 5000;
 export const FASTEST = 1000; // steps a second
 export const LARGEST_SEED = 2 ** 32 - 1;
 

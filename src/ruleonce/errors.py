@@ -67,6 +67,10 @@ class CommandError(RuleonceError, ValueError):
     """A command that cannot be run as asked: an unknown rule, a folder that cannot be written."""
 
 
+class PlotError(RuleonceError, ValueError):
+    """A picture that cannot be drawn as asked: an unknown surface, results that are none."""
+
+
 class DataError(CommandError):
     """Data that cannot be raced on; the message names file, place and way out."""
 

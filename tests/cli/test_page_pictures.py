@@ -7,8 +7,8 @@ import pytest
 import ruleonce as ro
 from ruleonce import rules
 from ruleonce.cli.pages.command import SURFACES
-from ruleonce.cli.pages.paths import RATES, best_path, walk
 from ruleonce.cli.pages.picture import COLOUR, PLAIN, page_picture, save
+from ruleonce.plot.walks import RATES, best_path, walk
 from ruleonce.surfaces import surface as made_surface
 
 RAVINE, VALLEY = SURFACES

@@ -12,16 +12,16 @@ from ruleonce import rules
 from ruleonce.cli.race.bias_correction import (
     bias_correction_picture,
     first_gradients,
-    step_sizes,
 )
 from ruleonce.cli.race.data import dataset
 from ruleonce.cli.race.files import Samples
-from ruleonce.cli.race.ink import COLOURS, DASHES, Ink, _apart, save
-from ruleonce.cli.race.panels import smooth
 from ruleonce.cli.race.picture import race_picture, ratio_picture
-from ruleonce.cli.race.results import appearing, write_json
+from ruleonce.cli.race.results import appearing, save, write_json
 from ruleonce.cli.race.table import table
 from ruleonce.cli.race.training import Run
+from ruleonce.plot.curves import smooth
+from ruleonce.plot.first_steps import step_sizes
+from ruleonce.plot.ink import COLOURS, DASHES, Ink, _apart
 
 
 def run(rule="adam", learning_rate=1e-3, seed=0, **values):

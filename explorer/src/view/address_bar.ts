@@ -3,7 +3,7 @@
 import { addressOf, stateOf } from "../address";
 import { find } from "./dom";
 import type { Explorer } from "./explorer";
-import { say } from "./status";
+import { announce } from "./status";
 import { suitAll } from "./tuning";
 
 /** Browsers refuse more than some hundred changes of the address in half a minute. */
@@ -28,13 +28,13 @@ export function addressBar(explorer: Explorer): void {
     const { state, notes } = stateOf(location.hash.slice(1), explorer.data);
     explorer.load(state);
     if (location.hash.length < 2) suitAll(explorer);
-    if (notes.length > 0) say(notes.join(" "));
+    if (notes.length > 0) announce(notes.join(" "));
   });
 
   find("copy-link").addEventListener("click", async () => {
     clearTimeout(timer);
     write();
-    say((await copied(location.href)) ? "The link is copied." : "The link stands in the address bar.");
+    announce((await copied(location.href)) ? "The link is copied." : "The link stands in the address bar.");
   });
 }
 

@@ -1,6 +1,6 @@
 /** What the page is about: its state, the race that follows from it, and who wants to know. */
 
-import type { PageState, RacerState } from "../address";
+import { MOST_STEPS, type PageState, type RacerState } from "../state";
 import { ruleOf, surfaceOf, type Surface } from "../emitted";
 import { compile } from "../language/compile";
 import { Race } from "../race";
@@ -15,8 +15,6 @@ import { slotsOf } from "./palette";
  *  time     steps taken                playing  whether it runs
  */
 export type Change = "surface" | "ground" | "racers" | "shown" | "time" | "playing" | "panel" | "theme" | "speed" | "heat";
-
-export const MOST_STEPS = 2000;
 
 interface Listener {
   changes: readonly Change[];

@@ -19,7 +19,7 @@ import { chartsPanel } from "./panels/charts_panel";
 import { heatPanel } from "./panels/heat_panel";
 import { insidePanel } from "./panels/inside_panel";
 import { sumPanel } from "./panels/sum_panel";
-import { say } from "./status";
+import { announce } from "./status";
 import { suitAll } from "./tuning";
 import { theme } from "./theme";
 
@@ -46,6 +46,6 @@ export function openPage(): Hooks {
   flashCard(explorer);
   addressBar(explorer);
   write(find("version"), data.version);
-  if (notes.length > 0) say(notes.join(" "));
+  if (notes.length > 0) announce(notes.join(" "));
   return hooks(explorer);
 }

@@ -1,6 +1,6 @@
 /** Light, dark, or as the system has it. */
 
-import type { Theme } from "../address";
+import type { Theme } from "../state";
 import { find } from "./dom";
 import type { Explorer } from "./explorer";
 

@@ -1,6 +1,6 @@
 /** A learning rate that suits the surface: the rules' own are for networks, and far too small here. */
 
-import type { RacerState } from "../address";
+import type { RacerState } from "../state";
 import { Walker } from "../walker";
 import type { Explorer } from "./explorer";
 

@@ -95,7 +95,7 @@ def himmelblau(x, y):
 @surface(
     title="Rastrigin's pits",
     caption="Rastrigin's pits, {depth:g} deep",
-    window=(-4.6, 4.6, -4.2, 4.2),
+    window=(-5.12, 5.12, -5.12, 5.12),
     start=(3.4, 2.6),
     lowest=((0.0, 0.0),),
     sliders={"depth": Slider("Depth of the pits", 0.0, 20.0)},
@@ -130,7 +130,7 @@ def saddle(x, y):
 @surface(
     title="Noisy valley",
     caption="a winding valley, seen through noise",
-    window=(-4.4, 1.6, -2.1, 1.7),
+    window=(-4.8, 1.6, -2.1, 1.9),
     start=(-3.6, 1.2),
     lowest=((0.0, 0.0),),
     sliders={"steepness": Slider("Steepness of the walls", 1.0, 300.0, logarithmic=True)},

@@ -1,6 +1,6 @@
 /** How rules are named and listed. */
 
-import type { RacerState } from "../../address";
+import type { RacerState } from "../../state";
 import type { PageData } from "../../types";
 import { element } from "../dom";
 

@@ -3,7 +3,7 @@
 import { element, find, write } from "../dom";
 import type { Explorer } from "../explorer";
 import { linear, logarithmic } from "../scales";
-import { say } from "../status";
+import { announce } from "../status";
 import { suitAll } from "../tuning";
 import { Field } from "./field";
 
@@ -16,7 +16,7 @@ export function surfaceControls(explorer: Explorer): void {
     explorer.play(false);
     explorer.setSurface(choice.value);
     suitAll(explorer);
-    say(`${explorer.surface.data.title}. The learning rates now suit it.`);
+    announce(`${explorer.surface.data.title}. The learning rates now suit it.`);
   });
 
   let fields = new Map<string, Field>();

@@ -1,6 +1,6 @@
 /** The tabs: one panel is seen, the others are hidden and at rest. */
 
-import { PANELS } from "../../address";
+import type { PANELS } from "../../state";
 import { find } from "../dom";
 import type { Explorer } from "../explorer";
 

@@ -1,11 +1,12 @@
 /** Play, pause, a single step, back to the start; how fast, and to which step. */
 
 import { find, write } from "../dom";
-import { type Explorer, MOST_STEPS } from "../explorer";
+import { FASTEST, MOST_STEPS } from "../../state";
+import type { Explorer } from "../explorer";
 import { logarithmic } from "../scales";
 import { fill } from "./field";
 
-const SPEED = logarithmic(1, 600);
+const SPEED = logarithmic(1, FASTEST);
 
 export function transport(explorer: Explorer): void {
   const play = find<HTMLButtonElement>("play");
@@ -36,7 +37,7 @@ export function transport(explorer: Explorer): void {
       const { t } = explorer.race;
       write(find("t"), String(t));
       // The end moves away as it is come near to, so that early steps are not lost in a corner.
-      const end = [100, 200, 500, 1000, MOST_STEPS].find((most) => t < most * 0.95) ?? MOST_STEPS;
+      const end = [100, 200, 500, 1000, 2000, MOST_STEPS].find((most) => t < most * 0.95) ?? MOST_STEPS;
       if (document.activeElement !== scrub || t > Number(scrub.max)) scrub.max = String(end);
       scrub.value = String(t);
       fill(scrub);

@@ -78,6 +78,7 @@ export class StartHandle {
   }
 
   private go(x: number, y: number): void {
+    this.handle.classList.add("known");
     const view = this.view();
     const digits = Math.max(0, Math.ceil(Math.log10(view.scale)));
     const kept = (value: number, from: number, to: number) =>

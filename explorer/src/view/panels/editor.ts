@@ -28,7 +28,7 @@ export class Editor {
       changed(this.input.value);
     });
     this.input.addEventListener("scroll", () => {
-      this.back.style.transform = `translateX(${-this.input.scrollLeft}px)`;
+      this.back.style.setProperty("--scrolled", `${-this.input.scrollLeft}px`);
     });
     const clip = element("div", { class: "editor-clip" }, this.back);
     this.node = element("div", {}, element("div", { class: "editor" }, clip, this.input), this.list);

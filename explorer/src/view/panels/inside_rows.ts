@@ -69,7 +69,9 @@ export class InsideRows {
   }
 
   private row(plan: RowPlan): HTMLElement {
-    const label = element("th", { scope: "row" }, parsed(symbolML(plan.symbol)));
+    // Not every reader's software speaks MathML.
+    const symbol = element("span", { "aria-hidden": "true" }, parsed(symbolML(plan.symbol)));
+    const label = element("th", { scope: "row" }, symbol, element("span", { class: "unseen" }, plan.symbol));
     if (plan.title) label.append(element("small", {}, plan.title));
     const cell = (coordinate: string): [Cell, HTMLElement] => {
       const number = element("span", { class: "inside-number", "data-name": plan.name, "data-coordinate": coordinate });

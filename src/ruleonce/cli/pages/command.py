@@ -51,7 +51,7 @@ def write(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
 
 
 def _draw(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
-    from .paths import best_path
+    from ...plot.walks import best_path
     from .picture import page_picture, save
 
     plain = [(PLAIN.name, best_path(PLAIN, surface)) for surface in SURFACES]

@@ -4,23 +4,19 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path as FilePath
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ...surfaces.surface import Array, Surface
-from ..race.ink import GREY
+from ...plot.axes import make_plain
+from ...plot.ink import GREY
+from ...plot.maps import FAR, draw_points, draw_surface, draw_walk
+from ...plot.walks import Path
+from ...surfaces import Surface
 from ..race.results import appearing
-from .paths import Path
 
 COLOUR = "#D55E00"  # of the rule
 PLAIN = "#0072B2"  # of the rule that it is compared to
-GROUND = LinearSegmentedColormap.from_list("ground", ["#ffffff", "#eeeef3", "#cfd1dc"])
-LEVELS = 14  # heights that are told apart
-FAR = 1e3  # outside of every window and all limits: no number beyond it is drawn
-GRID = 240  # points of a surface in each direction
 LIMITS = (1e-5, 40.0)  # of every loss that is drawn, so that two pages can be compared
 DPI = 96
 SHADES = 128  # colours of the file: half the bytes, and no eye sees it
@@ -53,32 +49,12 @@ def save(path: FilePath, figure: Figure) -> None:
 
 
 def _draw_map(axes: Axes, surface: Surface, walks: Walks) -> None:
-    left, right, bottom, top = surface.window
-    x, y = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
-    height = np.log10(surface.height(np.stack([x, y], axis=-1)) + 1e-3)
-    levels = np.linspace(height.min(), height.max(), LEVELS + 1)
-    axes.contourf(x, y, height, levels=levels, cmap=GROUND)
-    axes.contour(x, y, height, levels=levels, colors="#ffffff", linewidths=0.7, linestyles="solid")
+    draw_surface(axes, surface, {})
     for place, (_, path) in reversed(list(enumerate(walks))):
-        _draw_walk(axes, path.points, is_main=place == 0)
-    axes.plot(*surface.start, "o", color="white", markeredgecolor="black", markersize=6, zorder=5)
-    axes.plot(*zip(*surface.lowest, strict=True), "*", color="black", markersize=11, zorder=5)
-    axes.set_xlim(left, right)
-    axes.set_ylim(bottom, top)
-    axes.set_aspect("equal")  # only then a gradient is at right angles to a line of equal height
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+        colour = PLAIN if place else COLOUR
+        draw_walk(axes, path.points, colour, zorder=3 if place else 4, is_main=place == 0)
+    draw_points(axes, surface.start, surface.lowest)
     axes.set_title(f"{surface.captioned()}, {surface.steps} steps", fontsize=10)
-
-
-def _draw_walk(axes: Axes, points: Array, *, is_main: bool) -> None:
-    x, y = points.clip(-FAR, FAR).T
-    if is_main:
-        axes.plot(x, y, color=COLOUR, linewidth=1.1, zorder=4)
-        axes.plot(x, y, ".", color=COLOUR, markersize=3.2, zorder=4)
-    else:
-        axes.plot(x, y, color=PLAIN, linewidth=0.9, alpha=0.75, zorder=3)
 
 
 def _draw_losses(axes: Axes, walks: Walks) -> None:
@@ -97,10 +73,7 @@ def _draw_losses(axes: Axes, walks: Walks) -> None:
     axes.minorticks_off()
     axes.set_xlim(0, len(walks[0][1].losses) - 1)
     axes.set_xlabel("step", fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.5)
-    axes.set_axisbelow(True)
+    make_plain(axes)
     handles, names = axes.get_legend_handles_labels()
     legend = axes.legend(
         handles[::-1],

@@ -13,10 +13,9 @@ from . import training
 from .bias_correction import STEPS, bias_correction_picture, first_gradients
 from .data import Dataset, digits, from_file
 from .entries import Entry, entries
-from .ink import save
 from .picture import race_picture, ratio_picture
 from .progress import Bar
-from .results import write_json
+from .results import save, write_json
 from .storing import checked
 from .table import table
 from .training import HIDDEN, Run, steps_of

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
+from ...plot.curves import averaged_over, finite, half_window
+from ...plot.races import FLOOR, loss_limits
 from .network import Array
-from .panels import Groups, Plot, averaged_over, half_window, panels
+from .panels import Groups, Plot, panels
 from .training import CHECK_EVERY, Run, checked_steps
 
-FLOOR = 1e-6  # of the loss, where a network that is sure of every row has none
 HEALTHY = 1e-3  # about what the notes say of the ratio
 RATIOS = (1e-7, 10.0)  # drawn of the ratio, at most
 
@@ -20,17 +20,13 @@ def race_picture(runs: Sequence[Run], name: str) -> Figure:
     name   of the data, for the title
     """
     steps = len(runs[0].losses)
-    starts = [run.losses[0] for run in runs if np.isfinite(run.losses[0])]
 
     def limits(groups: Groups) -> tuple[float, float]:
-        """From the lowest curve to a little above the highest start: a run that diverges leaves."""
-        high = 2 * max(starts, default=1.0)
-        low = max(float(_finite(groups).min(initial=high)), FLOOR) / 1.5
-        return min(low, high / 20), high  # at least a power of ten, or the axis would be bare
+        return loss_limits([run.losses[0] for run in runs], _all(groups))
 
     plot = Plot(lambda run: run.losses, range(1, steps + 1), limits, FLOOR, "training loss")
     window = 2 * half_window(steps) + 1
-    return panels(runs, plot, f"{name}: loss of the batches, {averaged_over(window, runs)}")
+    return panels(runs, plot, f"{name}: loss of the batches, {averaged_over(window, _seeds(runs))}")
 
 
 def ratio_picture(runs: Sequence[Run], name: str) -> Figure:
@@ -44,8 +40,8 @@ def ratio_picture(runs: Sequence[Run], name: str) -> Figure:
     steps = checked_steps(len(runs[0].losses))
 
     def limits(groups: Groups) -> tuple[float, float]:
-        finite = _finite(groups)
-        positive = finite[finite > 0]
+        values = finite(_all(groups))
+        positive = values[values > 0]
         low = max(float(positive.min(initial=HEALTHY)), RATIOS[0]) / 1.5
         high = min(float(positive.max(initial=HEALTHY)), RATIOS[1]) * 1.5
         return min(low, HEALTHY / 4), max(high, HEALTHY * 4)
@@ -57,13 +53,14 @@ def ratio_picture(runs: Sequence[Run], name: str) -> Figure:
     return panels(
         runs,
         plot,
-        f"{name}: how long a step is beside the weights, {averaged_over(window, runs)}; dotted: "
-        f"{HEALTHY:g}, about what is healthy",
+        f"{name}: how long a step is beside the weights, {averaged_over(window, _seeds(runs))}; "
+        f"dotted: {HEALTHY:g}, about what is healthy",
     )
 
 
-def _finite(groups: Groups) -> Array:
-    """All values that are numbers."""
-    values = np.concatenate([curve for group in groups.values() for curve in group])
-    finite: Array = values[np.isfinite(values)]
-    return finite
+def _all(groups: Groups) -> list[Array]:
+    return [curve for group in groups.values() for curve in group]
+
+
+def _seeds(runs: Sequence[Run]) -> int:
+    return len({run.seed for run in runs})

@@ -1,4 +1,4 @@
-"""race.json, and files that appear whole or not at all."""
+"""race.json, pictures, and files that appear whole or not at all."""
 
 import json
 import math
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any  # Any: what JSON may hold
 from .training import Run
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .search import Trial
+
+DPI = 200  # of a picture
 
 
 @contextmanager
@@ -27,6 +31,12 @@ def appearing(path: Path) -> Iterator[Path]:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def save(path: Path, figure: "Figure") -> None:
+    """Write the figure as a PNG that appears whole or not at all."""
+    with appearing(path) as new:
+        figure.savefig(new, format="png", dpi=DPI, facecolor="white")
 
 
 def write_json(path: Path, runs: Sequence[Run]) -> None:

@@ -11,9 +11,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from ...errors import CommandError, MissingLibraryError, RuleonceError
 from .command import INTERRUPTED, consoles, headline, make_folder, samples_of
 from .entries import Entry, chosen_rules
-from .ink import save
 from .progress import Bar
-from .results import write_search_json
+from .results import save, write_search_json
 from .search import Space, Trial, at_edge, trials
 from .search_picture import search_picture
 from .training import Progress, steps_of

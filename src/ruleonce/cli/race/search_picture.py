@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .ink import GREY
+from ...plot.ink import GREY
 from .search import FORGOTTEN, RATES, Trial
 
 WIDTH, HEIGHT = 3.1, 2.7  # inches of a panel

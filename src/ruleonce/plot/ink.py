@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
-from .network import Array
-from .results import appearing
+from ..surfaces.surface import Array
 
 # Okabe & Ito, "Color Universal Design" (2008), without the yellow that vanishes on white.
 COLOURS = ("#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#D55E00", "#000000")
@@ -27,7 +24,6 @@ DASHES = (
 GREY = "#555555"
 LABEL_SIZE = 8.0  # points
 LONGEST = 26  # characters of a label; more would leave no room for the lines
-DPI = 200
 
 
 @dataclass(frozen=True)
@@ -115,9 +111,3 @@ def _apart(wanted: Array, gap: float) -> Array:
     level = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks])
     apart: Array = level.clip(gap * (len(wanted) - 1), 1) - gap * np.arange(len(wanted))
     return apart
-
-
-def save(path: Path, figure: Figure) -> None:
-    """Write the figure as a PNG that appears whole or not at all."""
-    with appearing(path) as new:
-        figure.savefig(new, format="png", dpi=DPI, facecolor="white")
