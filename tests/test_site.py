@@ -134,7 +134,15 @@ def test_no_page_loads_anything_from_the_network(site, pages):
 
 
 def test_a_browser_asks_for_nothing_that_is_not_there_and_no_page_is_too_wide(site):
-    names = ["index", "start/student", "rules/lars", "dialects", "inside/index", "api/torch"]
+    names = [
+        "index",
+        "start/student",
+        "rules/lars",
+        "dialects",
+        "inside/index",
+        "api/torch",
+        "plot",
+    ]
     with browser() as chromium:
         page = chromium.new_page(viewport={"width": 390, "height": 844})
         asked, failed = [], []
@@ -156,7 +164,7 @@ def test_nothing_on_a_page_shuts_people_out(site, scheme):
     """Contrast, labels and links, as WCAG asks."""
     with browser() as chromium:
         page = chromium.new_page(color_scheme=scheme)
-        for name in ("index", "start/student", "rules/lars", "inside/index", "formats", "explorer"):
+        for name in ("index", "start/student", "rules/lars", "inside/index", "api/torch"):
             page.goto((site / f"{name}.html").as_uri(), wait_until="networkidle")
             found = Axe().run(page).response["violations"]
             # What scrolls can be reached by keys in every browser of today, unlike axe's.
@@ -189,6 +197,16 @@ def test_every_formula_is_mathml(site):
         assert "\\frac" not in page
         assert "merror" not in page
     assert article(site / "rules" / "adam.html").count("<mfrac>") == 3
+
+
+def test_what_a_page_draws_is_on_it(site):
+    asked = re.findall(r"<!-- picture: (.+?) -->", (DOCS / "plot.md").read_text())
+    page = article(site / "plot.html")
+
+    assert len(asked) == 4
+    for number, said in enumerate(asked, 1):
+        assert f'<img alt="{said}" src="plot-{number}.png" />' in page
+        assert (site / f"plot-{number}.png").stat().st_size > 10_000
 
 
 def test_how_it_works_shows_what_the_commands_print(site):
