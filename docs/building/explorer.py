@@ -25,7 +25,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         page = Path(folder) / "page.html"
-        app(["explore", "--out", str(page), "--no-open"], standalone_mode=False)
+        if app(["explore", "--out", str(page), "--no-open"], standalone_mode=False):
+            raise RuntimeError("the explorer's page was not made; why is said above")
         text = page.read_text(encoding="utf-8")
     files.append(File.generated(config, PAGE, content=text))
     return files

@@ -37,12 +37,12 @@ export interface PageState {
   theme: Theme;
 }
 
-/** The rules that race at first, where the page has them: what Adam is made of, and Adam. */
+/** The rules that race at first, if nobody said which: what Adam is made of, and Adam. */
 const FIRST = ["momentum", "rmsprop", "adam"];
 
 /** What the page shows when nothing follows the `#`, on this surface or the first. */
 export function defaultState(data: PageData, surface = data.surfaces[0]): PageState {
-  const first = FIRST.filter((name) => data.rules.some((rule) => rule.name === name));
+  const first = (data.first ?? FIRST).filter((name) => data.rules.some((rule) => rule.name === name));
   const names = first.length > 0 ? first : data.rules.slice(0, 1).map((rule) => rule.name);
   return {
     ...groundState(surface),

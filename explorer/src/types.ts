@@ -41,6 +41,7 @@ export interface PageData {
   version: string;
   rules: RuleData[];
   surfaces: SurfaceData[];
+  first?: string[]; // the names of the rules that race at first
 }
 
 /** A rule that can run, whether Python emitted it or the page compiled it from an edited card. */

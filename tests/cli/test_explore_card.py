@@ -6,16 +6,20 @@ import re
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from matrix.test_random_expressions import as_rule, expressions
+from matrix.test_random_expressions import LEAVES, as_rule, expressions
 
 import ruleonce as ro
 from ruleonce import combinators
-from ruleonce.cli.explore.card import card
+from ruleonce.cli.explore import card as cards
 from ruleonce.cli.explore.notation import FUNCTIONS, SPELLING, number
 from ruleonce.emit import javascript
 from ruleonce.errors import EmitError
 from ruleonce.language import ops
 from ruleonce.language.graph import in_order
+
+
+def card(rule):
+    return f"{cards.card(rule, rule.name)}\n"
 
 
 def is_element_wise(rule):
@@ -183,12 +187,47 @@ def test_conditions_of_the_step_are_turned_round():
         assert made(7.0, 1.0, t) == opposites(7.0, 1.0, t)
 
 
+def nested(expression):
+    """A rule whose operations have no names: each stands inside those that use it."""
+
+    def random(w, dw, m, t, *, a=0.0, b=0.0):
+        values = expression.values({"w": w, "dw": dw, "m": m, "t": t, "a": a, "b": b})
+        numbers = (
+            ro.where(value, 1.0, 0.0) if ops.OPS[name].gives == "truth" else value
+            for value, (name, *_) in zip(values[len(LEAVES) :], expression.steps, strict=True)
+        )
+        *_, last = (w, *numbers)
+        return last, m
+
+    return ro.rule(random)
+
+
+@pytest.mark.parametrize("made_of", [as_rule, nested], ids=["named", "nested"])
 @settings(max_examples=100, deadline=None)
 @given(expression=expressions())
-def test_brackets_stand_where_they_are_needed(expression):
-    rule = as_rule(expression)
+def test_brackets_stand_where_they_are_needed(made_of, expression):
+    rule = made_of(expression)
     nodes = in_order(rule.program().outputs.values())
     assume(not any(node.op is ops.NOT and node.rate == "step" for node in nodes))
+
+    assert as_mathematics(read(card(rule), rule)) == as_mathematics(rule)
+
+
+BRACKETS = [
+    "dw - (m - w)", "dw - m - w", "dw - (m + w)", "dw / (m * w)", "dw / m / w", "dw * (m / w)",
+    "-(dw * m)", "-dw * m", "(-dw) ** 3", "-(dw**3)", "(dw**3) ** m", "dw ** 3**m", "dw**-m",
+    "2 ** (dw + m)", "(dw - m) ** 2", "dw**2 * m**2", "(dw * m) ** 2", "(t + 1) % 3 * (t // 2 % 2)",
+    "where((dw > 0) & ((m > 0) | (w > 0)), 1, 2)", "where((dw > 0) & (m > 0) | (w > 0), 1, 2)",
+    "where(~(dw > m + w), dw, clip(m, -w, w))", "dw - -1.5", "(-1.5) ** t * dw",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BRACKETS)
+def test_brackets_mean_what_they_did(text):
+    names = {name: getattr(ro, name) for name in FUNCTIONS}
+    function = eval(f"lambda w, dw, m, t: ({text}, m)", names)  # noqa: S307  (from above)
+    function.__name__ = "rule"
+    rule = ro.rule(function)
 
     assert as_mathematics(read(card(rule), rule)) == as_mathematics(rule)
 

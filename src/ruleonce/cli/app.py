@@ -193,6 +193,40 @@ def pages(
 
 
 @app.command()
+def explore(
+    out: Annotated[
+        Path, typer.Option(help="The file: one page with everything in it, which needs no network.")
+    ] = Path("explorer.html"),
+    rule_file: Annotated[
+        Path | None,
+        typer.Option(help="A Python file with rules of your own (@rule); they come first."),
+    ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rules",
+            "--rule",
+            help="The rules that race when the page opens, as adam,lion, up to six. Without it: "
+            "your own beside Adam, or Momentum, RMSProp and Adam.",
+        ),
+    ] = None,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Do not open the page in the browser.")
+    ] = False,
+) -> None:
+    """Write a page where rules race on a surface, and open it.
+
+    Every number inside a step is shown, and every rule can be edited; nothing leaves the page.
+    """
+    from .explore.command import opened, write
+
+    write(out, rule_file, _items(rules), lambda text: typer.echo(text, err=True))
+    typer.echo(f"Written: {out.resolve()}")
+    if not no_open and not opened(out):
+        typer.echo("No browser could be started here; open the file in yours.", err=True)
+
+
+@app.command()
 def doctor() -> None:
     """Say what this machine has, and check one step of every rule on each engine."""
     from .doctor import report

@@ -24,6 +24,14 @@ def card(rule: "Rule") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def notes(rule: "Rule") -> tuple[list[str], str]:
+    """The paragraphs of its docstring after the summary, and its source; "" where it names none."""
+    paragraphs = (inspect.getdoc(rule.function) or "").split("\n\n")[1:]
+    plain = [" ".join(text.split()) for text in paragraphs]
+    sources = [text.removeprefix("Source: ") for text in plain if text.startswith("Source:")]
+    return [text for text in plain if not text.startswith("Source:")], "".join(sources[:1])
+
+
 def formula_lines(rule: "Rule") -> str:
     """The lines of the body without its docstring, as they were written.
 

@@ -26,32 +26,32 @@ _EXPRESSIONS = (
 )  # fmt: skip
 
 
-def card(rule: Rule) -> str:
-    """The card of a rule, its switches at their defaults; see above.
+def card(rule: Rule, name: str) -> str:
+    """The card of a rule under this name, its switches at their defaults; see above.
 
     As a function under @rule, with the rule's own `initial` and `ranges`, it is the same rule.
     """
     lines = formula_lines(rule)
     if rule.made_by is not None or not _is_card(lines, rule):
         lines = "\n".join(assignments(rule))
-    return f"{signature(rule)}\n{textwrap.indent(lines, '    ')}\n"
+    return f"{signature(rule, name)}\n{textwrap.indent(lines, '    ')}"
 
 
-def signature(rule: Rule) -> str:
+def signature(rule: Rule, name: str) -> str:
     """`def adam(w, dw, m, v, t, *, learning_rate=0.001, ...):`, on four lines if it is long."""
     schema = rule.schema
     positional = [f"{x}: Scalar" if x in schema.scalars else x for x in schema.positional]
     keywords = [f"{x}={number(schema.hyperparameters[x])}" for x in schema.numbers]
     if keywords:
         positional.append("*")
-    text = f"def {rule.name}({', '.join([*positional, *keywords])}):"
+    text = f"def {name}({', '.join([*positional, *keywords])}):"
     if len(text) <= _WIDTH:
         return text
     rows = [
         textwrap.fill(f"{', '.join(row)},", _WIDTH - 4) for row in (positional, keywords) if row
     ]
     inner = textwrap.indent("\n".join(rows), "    ")
-    return f"def {rule.name}(\n{inner}\n):"
+    return f"def {name}(\n{inner}\n):"
 
 
 def _is_card(lines: str, rule: Rule) -> bool:

@@ -1,9 +1,9 @@
 """The page of a rule as Markdown: card, formulas, defaults, state, calls, dialects, source."""
 
 import ast
-import inspect
 import re
 
+from ...language.card import notes
 from ...language.rule import Rule
 from .calls import calls
 from .dialects import BY_HAND, MEASURED, Documents, rows_naming
@@ -19,11 +19,11 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
     documents   what is known of dialects; see `dialects.read`
     plain       the rule that it is compared to in its picture
     """
-    notes, source = _notes(rule)
+    paragraphs, source = notes(rule)
     parts = [
         f"# {rule.name}",
         _escaped(rule.summary),
-        *notes,
+        *map(_escaped, paragraphs),
         f"![Where {rule.name} goes on two surfaces]({rule.name}.png)",
         _caption(rule, plain),
         "## Card",
@@ -51,14 +51,6 @@ def state_bytes(rule: Rule) -> int:
 def moved_bytes(rule: Rule) -> int:
     """How many bytes a step reads and writes for each parameter, with all tensors in float32."""
     return BYTES * sum(len(one.read) + len(one.written) for one in rule.program().passes)
-
-
-def _notes(rule: Rule) -> tuple[list[str], str]:
-    """The paragraphs of the docstring after its summary, and its source."""
-    paragraphs = (inspect.getdoc(rule.function) or "").split("\n\n")[1:]
-    notes = [" ".join(text.split()) for text in paragraphs]
-    source = next((x.removeprefix("Source: ") for x in notes if x.startswith("Source:")), "")
-    return [_escaped(x) for x in notes if not x.startswith("Source:")], source
 
 
 def _escaped(prose: str) -> str:
