@@ -7,11 +7,12 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT ?= .
 
-.PHONY: help race pages dialects explorer test lint bench bench-torch clean
+.PHONY: help race pages docs dialects explorer test lint bench bench-torch clean
 
 help:
 	@echo "make race    train on handwritten digits with the card's rules; writes race.png and its like, race.json"
 	@echo "make pages   write docs/rules: a page a rule, with its picture"
+	@echo "make docs    build the documentation into site/; open site/index.html"
 	@echo "make dialects   measure docs/dialect_table.md: each name in each library"
 	@echo "make explorer   build the page of \`ruleonce explore\` from explorer/"
 	@echo "make test    install what the tests need, and run them all"
@@ -24,6 +25,9 @@ race: .venv/.race
 
 pages: .venv/.race
 	$(BIN)/ruleonce pages --out docs/rules
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 dialects: .venv/.test
 	$(BIN)/python benchmarks/dialects.py --out docs/dialect_table.md
@@ -48,7 +52,7 @@ bench-torch: .venv/.test
 	$(BIN)/python benchmarks/torch_step.py $(BENCH)
 
 clean:
-	rm -rf .venv dist build .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv dist build site .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 # A stamp for each set of packages; made again when what is asked for has changed.
 .venv/.python:
@@ -65,6 +69,11 @@ clean:
 .venv/.test: .venv/.python pyproject.toml constraints.txt
 	@echo "Installing what the tests need into .venv (once; PyTorch and JAX are among it)..."
 	$(INSTALL) --editable '.[test]'
+	@touch $@ .venv/.race .venv/.docs
+
+.venv/.docs: .venv/.python pyproject.toml constraints.txt
+	@echo "Installing what the documentation needs into .venv (once)..."
+	$(INSTALL) --editable '.[docs]'
 	@touch $@ .venv/.race
 
 .venv/.browser: .venv/.test tests/chromium.py

@@ -1,15 +1,27 @@
 """Every snippet of the README and the docs runs as it is pasted, and prints what it says."""
 
+import ast
 import contextlib
 import io
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
+
+from ruleonce.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PRINTS = re.compile(r"^(?P<code>print\(.*\))\s+# (?P<said>.*)$")
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "rules"),
+]
+
+
+def name_of(document):
+    return document.relative_to(ROOT).as_posix()
 
 
 def blocks(document, language):
@@ -17,42 +29,44 @@ def blocks(document, language):
     return fenced.findall(document.read_text())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_the_snippets_of_a_document_run_in_order(document, tmp_path, monkeypatch):
+def prints(block, name, namespace):
+    """Run a block; each `print(...)  # text` of it, what it printed, and what its comment says.
+
+    What begins with a small letter is a remark, and what stands after a colon.
+    """
+    lines = block.split("\n")
+    for statement in ast.parse(block).body:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(ast.Module([statement], []), name, "exec"), namespace)  # noqa: S102
+        text = ast.unparse(statement)
+        after = lines[statement.end_lineno - 1].encode()[statement.end_col_offset :].decode()
+        said = re.match(r"\s+# (.*)", after)
+        if text.startswith("print(") and said and not said[1][0].islower():
+            yield text, out.getvalue().strip(), said[1].partition(":")[0]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_the_snippets_of_a_document_run_in_order_and_print_what_they_say(
+    document, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
+    found = [
+        line
+        for block in blocks(document, "python")
+        for line in prints(block, name_of(document), namespace)
+    ]
 
-    for block in blocks(document, "python"):
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(block, document.name, "exec"), namespace)  # noqa: S102
-
-
-def promises():
-    for document in DOCUMENTS:
-        for number, block in enumerate(blocks(document, "python")):
-            for line in block.split("\n"):
-                found = PRINTS.match(line)
-                if found and not found["said"][0].islower():
-                    name = f"{document.name}-{found['code']}"
-                    yield pytest.param(document, number, found, id=name)
+    assert [(text, printed) for text, printed, _ in found] == [
+        (text, said) for text, _, said in found
+    ]
 
 
-@pytest.mark.parametrize(("document", "number", "promise"), list(promises()))
-def test_a_print_prints_what_its_comment_says(document, number, promise, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}
-    out = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()):
-        for block in blocks(document, "python")[:number]:
-            exec(compile(block, document.name, "exec"), namespace)  # noqa: S102
+def test_a_promise_that_is_not_kept_is_found():
+    block = "x = 1\nprint(x)  # 1: as it was\nprint(\n    x + 1\n)  # 3\nprint(x)  # the number\n"
 
-    code = blocks(document, "python")[number].split(promise["code"])[0]
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(code, document.name, "exec"), namespace)  # noqa: S102
-    with contextlib.redirect_stdout(out):
-        exec(promise["code"], namespace)  # noqa: S102
-
-    assert out.getvalue().strip() == promise["said"].partition(":")[0]
+    assert list(prints(block, "x.md", {})) == [("print(x)", "1", "1"), ("print(x + 1)", "2", "3")]
 
 
 def test_every_target_of_make_that_a_document_names_exists():
@@ -68,10 +82,42 @@ def test_every_target_of_make_that_a_document_names_exists():
     assert named <= targets
 
 
+COMMAND = re.compile(r"^ruleonce (.+?)(?: {2,}#.*)?$|`ruleonce ([^`]+)`", re.MULTILINE)
+
+
+def commands():
+    for document in DOCUMENTS:
+        for found in COMMAND.finditer(document.read_text()):
+            yield pytest.param(found[1] or found[2], id=f"{name_of(document)}-{found[0]}")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_a_command_that_a_document_names_exists_with_its_options(command):
+    """`ruleonce race, show, cards` names several; `--as card|latex` one option."""
+    names, *options = re.split(r"\s(?=--)", command)
+    known = typer.main.get_command(app).commands
+    asked = names.split(", ") if "," in names else names.split()[:1]
+
+    assert set(asked) <= set(known)
+    for option in options:
+        name = re.split(r"[\s=]", option)[0]
+        assert any(name in parameter.opts for parameter in known[asked[0]].params), name
+
+
+def test_every_script_and_extra_that_a_document_names_exists():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for script in re.findall(r"^python ((?:benchmarks|examples)/\S+)", text, re.MULTILINE):
+            assert (ROOT / script).exists(), f"{name_of(document)} names {script}"
+        for asked in re.findall(r"pip install '?ruleonce\[([\w,]+)\]", text):
+            assert set(asked.split(",")) <= set(extras["optional-dependencies"])
+
+
 def test_every_file_that_a_document_links_to_exists():
     for document in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+            assert (document.parent / link).exists(), f"{name_of(document)} links to {link}"
 
 
 def test_no_file_names_a_package_registry():

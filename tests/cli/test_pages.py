@@ -218,10 +218,10 @@ def test_a_page_quotes_the_dialects_and_leads_to_what_is_measured(tmp_path):
     (tmp_path / "dialect_table.md").write_text("# All\n\n## adam\n\n## RMSprop\n")
     text = page(rules.adam, read(tmp_path), PLAIN)
 
-    assert "## Elsewhere\n\n- `adam`\n  - `torch.optim`: = `Adam`\n  - optax: = [adam]" in text
+    assert "## Elsewhere\n\n- `adam`\n    - `torch.optim`: = `Adam`\n    - optax: = [adam]" in text
     assert "(../dialect_table.md#adam)" in text
     alone = page(rules.adamax, read(tmp_path), PLAIN)
-    assert "  - optax: none\n" in alone
+    assert "    - optax: none\n" in alone
     assert "dialect_table" not in alone
     assert "## Elsewhere" not in page(rules.lion, read(tmp_path), PLAIN)
 

@@ -131,7 +131,7 @@ def _calls(rule: Rule) -> str:
 def _dialects(rule: Rule, documents: Documents) -> list[str]:
     lines = []
     for row in rows_naming(rule.name, documents.rows):
-        cells = "".join(f"\n  - {name}: {cell}" for name, cell in row.cells)
+        cells = "".join(f"\n    - {name}: {cell}" for name, cell in row.cells)
         lines.append(f"- {row.name}{cells}")
     links = []
     if lines:
