@@ -50,6 +50,7 @@ function fillCard(explorer: Explorer): void {
     "section",
     { class: "card-side" },
     element("p", { class: "card-summary" }, data.summary),
+    element("p", { class: "card-caption" }, `Source: ${data.source}`),
     element("pre", {}, text),
     element(
       "div",
@@ -67,7 +68,6 @@ function fillCard(explorer: Explorer): void {
         ),
       ),
     ),
-    element("p", { class: "card-caption" }, `Source: ${data.source}`),
   );
   find("flash-card").replaceChildren(front, element("p", { class: "fold" }, "fold here"), back);
 }

@@ -24,6 +24,8 @@ function act(explorer: Explorer, event: KeyboardEvent, help: HTMLDialogElement):
   const target = event.target as HTMLElement;
   if (target.matches("textarea, select, input:not([type=range], [type=checkbox])")) return false;
   const { key } = event;
+  // Who speaks to the page, or hits keys by accident, can switch those off that also write.
+  const lettersWork = find<HTMLInputElement>("letter-keys").checked;
   // Space and the arrows already mean something on a control that has the focus.
   if (key === " " && !target.matches("button, summary, input[type=checkbox], [role=gridcell]")) {
     explorer.play(!explorer.playing);
@@ -33,6 +35,8 @@ function act(explorer: Explorer, event: KeyboardEvent, help: HTMLDialogElement):
   ) {
     explorer.play(false);
     explorer.step();
+  } else if (!lettersWork) {
+    return false;
   } else if (key === "r" || key === "R") {
     explorer.play(false);
     explorer.reset();

@@ -51,7 +51,7 @@ export class SurfaceMap {
       context.setTransform(density, 0, 0, density, 0, 0);
     }
     const context = this.context(0);
-    drawContours(context, this.explorer.surface, this.view, this.colours, 4);
+    drawContours(context, this.explorer.surface, this.view, this.colours, density > 1 ? 3 : 4);
     drawLowest(context, this.explorer.surface, this.view, this.colours);
     drawAxes(context, this.view, this.colours);
   }

@@ -107,7 +107,7 @@ class SmallMap {
     }
     this.view = new View(this.explorer.surface.data.window, width, height);
     const context = this.ground.getContext("2d") as CanvasRenderingContext2D;
-    drawContours(context, this.explorer.surface, this.view, inks(), 4);
+    drawContours(context, this.explorer.surface, this.view, inks(), 2);
     drawLowest(context, this.explorer.surface, this.view, inks());
     this.own = null;
   }
