@@ -34,7 +34,7 @@ def text(card: Card) -> str:
         parts.append(f"**{compared_with.heading}**\n![[{picture}]]")
     if card.defaults:
         rows = [
-            f"- `{x.name} = {x.value}`" + (f": {escaped(x.reason)}" if x.reason else "")
+            f"- `{x.name} = {x.value}`" + (f": {escaped(x.said)}" if x.said else "")
             for x in card.defaults
         ]
         parts.append("\n".join(["**Default Values:**", *rows]))
