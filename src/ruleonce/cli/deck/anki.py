@@ -72,7 +72,7 @@ def fields(card: Card) -> tuple[str, ...]:
     walk, *compared = card.pictures
     rows = "".join(
         f"<tr><td><code>{html.escape(f'{x.name} = {x.value}')}</code></td>"
-        f"<td>{html.escape(x.reason)}</td></tr>"
+        f"<td>{html.escape(x.said)}</td></tr>"
         for x in card.defaults
     )
     comparisons = "".join(

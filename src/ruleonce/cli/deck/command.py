@@ -9,6 +9,7 @@ from ...errors import CommandError
 from ...language.hyperparameters import nearest
 from ...language.rule import Rule
 from ..pages.command import pictures
+from ..race.command import make_folder
 from ..race.results import appearing
 from .contents import Card, card_of
 
@@ -54,15 +55,7 @@ def _target(form: str, out: Path) -> Path:
     """The file or folder that will be written; its folder is made, and checked."""
     is_file = bool(NAMES[form]) and out.suffix == Path(NAMES[form]).suffix and not out.is_dir()
     folder = out.parent if is_file else out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with appearing(folder / "probe") as new:
-            new.touch()
-        (folder / "probe").unlink()
-    except OSError as error:
-        raise CommandError(
-            f"the folder --out {folder} cannot be written to ({error.strerror}); name another one."
-        ) from error
+    make_folder(folder)
     return out if is_file else folder / NAMES[form] if NAMES[form] else folder
 
 

@@ -44,11 +44,23 @@ COMPARISONS: Mapping[Rule, tuple[Comparison, ...]] = {
 
 @dataclass(frozen=True)
 class Default:
-    """A hyperparameter: its name, its default as one would type it, and why it is there."""
+    """A hyperparameter.
+
+    name     of it
+    value    its default, as one would type it
+    reason   what it is for; "" if nothing says it
+    limits   the numbers that it may be, in words
+    """
 
     name: str
     value: str
     reason: str
+    limits: str
+
+    @property
+    def said(self) -> str:
+        """All that is said of it."""
+        return "; ".join(part for part in (self.reason, self.limits) if part)
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value}" + (f": {self.reason}" if self.reason else "")
@@ -109,7 +121,7 @@ def card_of(rule: Rule) -> Card:
         code=lines(rule).replace("  # fmt: skip", ""),
         latex=rule.latex().replace(r"\operatorname", r"\mathrm"),
         defaults=tuple(
-            Default(name, number(value), _reason(rule, name))
+            Default(name, number(value), meaning(rule, name), allowed(rule.schema.ranges.get(name)))
             for name, value in rule.hyperparameters.items()
         ),
         source=source,
@@ -135,8 +147,3 @@ def corrects_bias(rule: Rule) -> bool:
         return False
     nodes = in_order((*program.outputs.values(), *program.scalars.values()))
     return any(node.op is ops.POWER and node.args[1].name == "t" for node in nodes)
-
-
-def _reason(rule: Rule, name: str) -> str:
-    limits = allowed(rule.schema.ranges.get(name))
-    return "; ".join(part for part in (meaning(rule, name), limits) if part)

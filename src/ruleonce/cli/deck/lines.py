@@ -73,7 +73,7 @@ def shared(line: Line, others: Sequence[Line], weights: str) -> list[Mark]:
     """
     known = {ast.dump(part) for other in others for part in ast.walk(other.tree)}
     set_too = {other.target for other in others} - {weights}
-    return _merged(_shared(line.tree, line, known, set_too))
+    return sorted(_shared(line.tree, line, known, set_too), key=lambda mark: mark.start)
 
 
 def _shared(part: ast.AST, line: Line, known: set[str], set_too: set[str]) -> Iterator[Mark]:
@@ -91,10 +91,6 @@ def _owner(part: ast.AST, line: Line, set_too: set[str]) -> str:
     """The name that gives a mark its colour: one that both rules set, or else the line's."""
     names = [x.id for x in ast.walk(part) if isinstance(x, ast.Name) and x.id in set_too]
     return names[0] if names else line.target
-
-
-def _merged(marks: Iterator[Mark]) -> list[Mark]:
-    return sorted(marks, key=lambda mark: mark.start)
 
 
 def new(line: Line, before: Sequence[Line]) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 
+from ..pages.command import PLAIN
+from ..pages.text import caption, escaped, linked
 from .contents import Card
 
 
@@ -14,7 +16,7 @@ def text(card: Card) -> str:
     walk, *compared = card.pictures
     front = {
         "tags": ["flashcards"],
-        "aliases": [card.name, card.name.replace("_", " ")],
+        "aliases": list(dict.fromkeys([card.name, card.name.replace("_", " ")])),
         "source": card.address,
         "summary": card.summary,
     }
@@ -23,8 +25,8 @@ def text(card: Card) -> str:
     parts = [
         "\n".join(["---", *lines, "---"]),
         f"### {card.question}",
-        f"> [!note]\n> {card.summary}",
-        *card.notes,
+        f"> [!note]\n> {escaped(card.summary)}",
+        *map(escaped, card.notes),
         f"**Implementation**\n```python\n{card.code}\n```",
         f"**Formulas**\n$$\n{card.latex}\n$$",
     ]
@@ -32,11 +34,11 @@ def text(card: Card) -> str:
         parts.append(f"**{compared_with.heading}**\n![[{picture}]]")
     if card.defaults:
         rows = [
-            f"- `{x.name} = {x.value}`" + (f": {x.reason}" if x.reason else "")
+            f"- `{x.name} = {x.value}`" + (f": {escaped(x.said)}" if x.said else "")
             for x in card.defaults
         ]
         parts.append("\n".join(["**Default Values:**", *rows]))
-    parts.append(f"**Where it goes**\n![[{walk}]]")
+    parts.append(f"**Where it goes**\n![[{walk}]]\n{caption(card.rule, PLAIN)}")
     if card.source:
-        parts.append(f"Source: {card.source}")
+        parts.append(f"Source: {linked(card.source)}")
     return "\n\n".join(parts) + "\n"

@@ -22,10 +22,10 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
     paragraphs, source = notes(rule)
     parts = [
         f"# {rule.name}",
-        _escaped(rule.summary),
-        *map(_escaped, paragraphs),
+        escaped(rule.summary),
+        *map(escaped, paragraphs),
         f"![Where {rule.name} goes on two surfaces]({rule.name}.png)",
-        _caption(rule, plain),
+        caption(rule, plain),
         "## Card",
         f"```python\n{lines(rule)}\n```",
         "## Formulas",
@@ -53,7 +53,7 @@ def moved_bytes(rule: Rule) -> int:
     return BYTES * sum(len(one.read) + len(one.written) for one in rule.program().passes)
 
 
-def _escaped(prose: str) -> str:
+def escaped(prose: str) -> str:
     """Prose of a docstring as Markdown: beta**t is no bold print, and rho_inf no italics.
 
     What stands between backticks is code there too.
@@ -61,7 +61,8 @@ def _escaped(prose: str) -> str:
     return re.sub(r"(`[^`]*`)|([*_<|])", lambda x: x[1] or f"\\{x[2]}", prose)
 
 
-def _caption(rule: Rule, plain: Rule) -> str:
+def caption(rule: Rule, plain: Rule) -> str:
+    """What a picture shows, in a sentence or two."""
     rate = (
         "at the learning rate (above the curves) that takes it down fastest without climbing"
         if "learning_rate" in rule.hyperparameters
@@ -105,7 +106,7 @@ def _hyperparameters(rule: Rule) -> list[str]:
     rows = ["| name | default | what it is |", "|---|---:|---|"]
     for name, default in rule.hyperparameters.items():
         limits = allowed(rule.schema.ranges.get(name))
-        said = "; ".join(part for part in (_escaped(meaning(rule, name)), limits) if part)
+        said = "; ".join(part for part in (escaped(meaning(rule, name)), limits) if part)
         rows.append(f"| `{name}` | `{number(default)}` | {said} |")
     return ["## Hyperparameters", "\n".join(rows)]
 

@@ -27,6 +27,11 @@ MEANINGS: Mapping[str, str] = {
     "grow": "the factor by which a step grows while its direction stays",
     "shortest": "no step is shorter",
     "longest": "no step is longer",
+    "eps_inside_sqrt": "whether eps is added before the root is taken, and not after",
+    "corrected_first": "whether the history is corrected before the largest of it is kept",
+    "initial_distance": "the first guess of how far away the solution is",
+    "nu1": "the share of the velocity in a step; the rest is the gradient of now",
+    "nu2": "the share of the history in the divisor; the rest is the squared gradient of now",
 }
 
 _VERBS = "is|are|says|has|holds|counts|picks|takes|decides"
