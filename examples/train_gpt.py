@@ -46,16 +46,14 @@ from ruleonce.schedules import cosine, warmup
 
 OPTIMIZERS = ("ruleonce", "torch")
 
-# How weights and state are stored: see docs/formats.md. Norms are smaller, and stay in float32.
-SMALLEST = 256
+# How weights and state are stored: see docs/formats.md. Norms are small, and stay in float32.
+NORMS = ("*before_*", "last.*")
+STATE = {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt"}
 FORMATS = {
     "float32": None,
-    "8bit": Choice("8bit", SMALLEST),
-    "bfloat16+8": Choice(
-        {"exp_avg": "int8", "exp_avg_sq": "uint8_sqrt", "w": "bfloat16+8"}, SMALLEST
-    ),
+    "8bit": Choice(STATE, smallest=0, full=NORMS),
+    "bfloat16+8": Choice({**STATE, "w": "bfloat16+8"}, smallest=0, full=NORMS),
 }
-NORMS = ("*before_*", "last.*")  # small, and they stay in float32
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def windows(text: Tensor, count: int, length: int, seed: int) -> Tensor:
     return text[starts + torch.arange(length)]
 
 
-Masters = dict[Tensor, Tensor]
+Masters = dict[str, Tensor]
 
 
 def build(arguments: argparse.Namespace, team: Team) -> tuple[GPT, nn.Module, Masters]:
@@ -111,7 +109,7 @@ def build(arguments: argparse.Namespace, team: Team) -> tuple[GPT, nn.Module, Ma
     model = GPT(Shape(**{name: getattr(arguments, name) for name in names})).to(team.device)
     masters: Masters = {}
     if arguments.formats == "bfloat16+8":
-        masters = {weights: weights.detach().clone() for weights in model.parameters()}
+        masters = {name: weights.detach().clone() for name, weights in model.named_parameters()}
         ruleonce.torch.cast(model, torch.bfloat16, full=NORMS)
     if arguments.fsdp:
         for block in model.modules():
@@ -125,8 +123,9 @@ def build(arguments: argparse.Namespace, team: Team) -> tuple[GPT, nn.Module, Ma
 
 def optimizer_for(model: nn.Module, arguments: argparse.Namespace) -> torch.optim.Optimizer:
     """Matrices decay; biases and the scales of norms do not."""
-    matrices = [weights for weights in model.parameters() if weights.ndim > 1]
-    others = [weights for weights in model.parameters() if weights.ndim <= 1]
+    named = list(model.named_parameters())
+    matrices = [(name, weights) for name, weights in named if weights.ndim > 1]
+    others = [(name, weights) for name, weights in named if weights.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": arguments.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -165,7 +165,7 @@ class AddressReader {
 
   private hyperparameter(racer: RacerState, name: string, text: string): void {
     const value = finite(text);
-    if (IDENTIFIER.test(name) && name !== "__proto__" && value !== null) {
+    if (IDENTIFIER.test(name) && value !== null) {
       racer.hyperparameters[name] = value;
     } else {
       this.notes.wrong(name, text, `a number of ${racer.rule}`);

@@ -85,6 +85,15 @@ test("the state at first has no address", () => {
   assert.deepEqual(defaultState(DATA).racers.map(({ rule }) => rule), ["momentum", "rmsprop", "adam"]);
 });
 
+test("numbers that are the rule's own are not kept", () => {
+  assert.deepEqual(stateOf("rule=adam,beta1=0.9", DATA).state.racers[0]?.hyperparameters, {});
+});
+
+test("a state is the page's own: to change it changes no surface", () => {
+  defaultState(DATA).start[0] = 99;
+  assert.equal(defaultState(DATA).start[0], -2);
+});
+
 test("an address can be read", () => {
   const wanted = defaultState(DATA);
   wanted.parameters.condition = 50;

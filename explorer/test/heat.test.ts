@@ -125,6 +125,14 @@ test("a new order ends the one before, and a cancelled one says nothing more", a
   assert.equal(reports.length, said);
 });
 
+test("to cancel what has ended already cancels nothing", async () => {
+  const { scope, reports, until } = worker();
+  scope.onmessage?.({ data: { ...ORDER, id: 2 } });
+  scope.onmessage?.({ data: { kind: "cancel", id: 1 } });
+  await until("done");
+  assert.equal(reports.length, 33);
+});
+
 test("a card with a mistake is answered with the mistake", async () => {
   const { scope, reports, until } = worker();
   scope.onmessage?.({ data: { ...ORDER, rule: { card: ADAM.replace("beta1 *", "beta3 *"), initial: {} } } });

@@ -13,6 +13,7 @@ test("the same seed and step give the same noise, and others give other noise", 
   assert.deepEqual(normalPair(7, 3), normalPair(7, 3));
   assert.notDeepEqual(normalPair(7, 3), normalPair(7, 4));
   assert.notDeepEqual(normalPair(7, 3), normalPair(8, 3));
+  assert.notDeepEqual(normalPair(7, 4), normalPair(8, 3)); // a seed is not where to begin
 });
 
 test("the noise is normal: mean 0, variance 1, fourth moment 3", () => {

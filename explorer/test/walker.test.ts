@@ -97,9 +97,8 @@ test("state may start at a hyperparameter of the walker's own", () => {
 test("a walker that diverges stops, and says so", () => {
   const racer = { rule: ruleFrom(MOMENTUM), hyperparameters: { learning_rate: 5 }, uncorrected: false };
   const walker = new Walker(racer, GROUND);
-  let steps = 0;
-  while (walker.step()) steps += 1;
-  assert.ok(steps < 50);
+  for (let k = 0; k < 50; k += 1) walker.step();
+  assert.ok(walker.t < 50);
   assert.match(walker.stopped, /^Step \d+ led far away/);
   assert.equal(walker.inside("next"), null);
   walker.reset();
@@ -124,6 +123,7 @@ test("back at the start, the same walk follows", () => {
   const first = walk();
   walker.reset();
   assert.equal(walker.t, 0);
+  assert.equal(walker.inside("last"), null);
   assert.deepEqual(walk(), first);
 });
 

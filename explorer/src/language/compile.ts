@@ -158,8 +158,8 @@ function correctsBias(roots: Node[], hyperparameters: readonly string[]): boolea
   const isT = (node: Node | undefined): boolean => node?.op === null && node.name === "t";
   const users = inOrder(roots).filter((node) => node.operands.some(isT));
   const corrects = users.every(
-    ({ op, operands: [base, exponent] }) =>
-      op?.name === "**" && isT(exponent) && base?.op === null && hyperparameters.includes(base.name),
+    ({ op, operands: [base] }) =>
+      op?.name === "**" && base?.op === null && hyperparameters.includes(base.name),
   );
   return users.length > 0 && corrects && !roots.some(isT);
 }

@@ -19,7 +19,10 @@ export function addressBar(explorer: Explorer): void {
   const soon = () => {
     if (timer === 0) timer = window.setTimeout(write, PAUSE);
   };
-  explorer.on(["surface", "ground", "racers", "shown", "panel", "theme", "speed", "heat", "playing"], soon);
+  explorer.on(
+    ["surface", "ground", "racers", "shown", "panel", "theme", "speed", "heat", "playing"],
+    soon,
+  );
   explorer.on(["time"], soon, PAUSE);
 
   window.addEventListener("hashchange", () => {
@@ -34,7 +37,9 @@ export function addressBar(explorer: Explorer): void {
   find("copy-link").addEventListener("click", async () => {
     clearTimeout(timer);
     write();
-    announce((await copied(location.href)) ? "The link is copied." : "The link stands in the address bar.");
+    announce(
+      (await copied(location.href)) ? "The link is copied." : "The link stands in the address bar.",
+    );
   });
 }
 

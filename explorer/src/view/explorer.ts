@@ -14,7 +14,8 @@ import { slotsOf } from "./palette";
  *  racers   who races, and with what   shown    whose card is shown
  *  time     steps taken                playing  whether it runs
  */
-export type Change = "surface" | "ground" | "racers" | "shown" | "time" | "playing" | "panel" | "theme" | "speed" | "heat";
+export type Change =
+  "surface" | "ground" | "racers" | "shown" | "time" | "playing" | "panel" | "theme" | "speed" | "heat";
 
 interface Listener {
   changes: readonly Change[];
@@ -57,7 +58,18 @@ export class Explorer {
     this.racers = state.racers.map((racer) => this.racerOf(racer));
     this.race = new Race(this.ground(), this.racers);
     this.race.goTo(state.t);
-    this.tell("surface", "ground", "racers", "shown", "time", "playing", "panel", "theme", "speed", "heat");
+    this.tell(
+      "surface",
+      "ground",
+      "racers",
+      "shown",
+      "time",
+      "playing",
+      "panel",
+      "theme",
+      "speed",
+      "heat",
+    );
   }
 
   ruleData(name: string): RuleData {
@@ -170,7 +182,7 @@ export class Explorer {
   ruleFor(racer: RacerState): Rule {
     const data = this.ruleData(racer.rule);
     if (racer.card !== null) {
-      const compiled = compile(racer.card, data.initial);
+      const compiled = compile(racer.card, data);
       if ("rule" in compiled) return compiled.rule;
     }
     return ruleOf(data);

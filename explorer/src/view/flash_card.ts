@@ -25,15 +25,26 @@ function fillCard(explorer: Explorer): void {
   const { shown, shownSlot, shownWalker } = explorer;
   const data = explorer.ruleData(shown.rule);
   const text = shown.card ?? data.card;
-  const compiled = compile(text, data.initial);
+  const compiled = compile(text, data);
   const defaults = Object.entries(shownWalker.racer.rule.hyperparameters);
   const front = element(
     "section",
     { class: "card-side" },
     element("p", { class: "card-family" }, data.family.replaceAll("_", " ")),
-    element("h2", {}, mark(shownSlot), " How does ", element("em", {}, shown.rule), " update a weight?"),
+    element(
+      "h2",
+      {},
+      mark(shownSlot),
+      " How does ",
+      element("em", {}, shown.rule),
+      " update a weight?",
+    ),
     picture(explorer),
-    element("p", { class: "card-caption" }, `Its path on the surface “${explorer.surface.data.title}”.`),
+    element(
+      "p",
+      { class: "card-caption" },
+      `Its path on the surface “${explorer.surface.data.title}”.`,
+    ),
   );
   const back = element(
     "section",
@@ -43,8 +54,18 @@ function fillCard(explorer: Explorer): void {
     element(
       "div",
       { class: "card-answer" },
-      element("div", { class: "formulas" }, "syntax" in compiled ? parsed(mathML(compiled.syntax)) : ""),
-      element("dl", {}, ...defaults.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, plain(value))))),
+      element(
+        "div",
+        { class: "formulas" },
+        "syntax" in compiled ? parsed(mathML(compiled.syntax)) : "",
+      ),
+      element(
+        "dl",
+        {},
+        ...defaults.map(([name, value]) =>
+          element("div", {}, element("dt", {}, name), element("dd", {}, plain(value))),
+        ),
+      ),
     ),
     element("p", { class: "card-caption" }, `Source: ${data.source}`),
   );

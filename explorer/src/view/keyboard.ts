@@ -27,7 +27,10 @@ function act(explorer: Explorer, event: KeyboardEvent, help: HTMLDialogElement):
   // Space and the arrows already mean something on a control that has the focus.
   if (key === " " && !target.matches("button, summary, input[type=checkbox], [role=gridcell]")) {
     explorer.play(!explorer.playing);
-  } else if (key === "ArrowRight" && !target.matches("input, [role=slider], [role=tab], [role=gridcell]")) {
+  } else if (
+    key === "ArrowRight" &&
+    !target.matches("input, [role=slider], [role=tab], [role=gridcell]")
+  ) {
     explorer.play(false);
     explorer.step();
   } else if (key === "r" || key === "R") {

@@ -7,7 +7,10 @@ export function shown(value: number, digits = 6): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size < 1e-3 || size >= 10 ** Math.max(digits, 5)) {
-    return value.toExponential(digits - 1).replace("e+", "e").replace(/-/g, "−");
+    return value
+      .toExponential(digits - 1)
+      .replace("e+", "e")
+      .replace(/-/g, "−");
   }
   const text = value.toPrecision(digits);
   return (text.includes("e") ? String(Number(text)) : text).replace("-", "−");

@@ -46,6 +46,9 @@ export function openPage(): Hooks {
   flashCard(explorer);
   addressBar(explorer);
   write(find("version"), data.version);
+  find("license-details").addEventListener("toggle", () => {
+    write(find("license-text"), find("licenses").textContent ?? "");
+  });
   if (notes.length > 0) announce(notes.join(" "));
   return hooks(explorer);
 }

@@ -36,7 +36,13 @@ export function slotsOf(names: readonly string[]): number[] {
 }
 
 /** The outline of a slot's mark around (x, y). */
-export function trace(path: CanvasRenderingContext2D, slot: number, x: number, y: number, radius: number): void {
+export function trace(
+  path: CanvasRenderingContext2D,
+  slot: number,
+  x: number,
+  y: number,
+  radius: number,
+): void {
   const shape = SHAPES[slot] ?? [];
   path.beginPath();
   if (shape.length === 0) path.arc(x, y, radius, 0, 2 * Math.PI);
@@ -56,7 +62,12 @@ export function markShape(slot: number): SVGElement {
 
 /** A mark as a picture of its own. */
 export function mark(slot: number): SVGElement {
-  const attributes = { class: "mark", viewBox: "-8 -8 16 16", "aria-hidden": "true", "data-slot": slot };
+  const attributes = {
+    class: "mark",
+    viewBox: "-8 -8 16 16",
+    "aria-hidden": "true",
+    "data-slot": slot,
+  };
   return drawn("svg", attributes, markShape(slot));
 }
 

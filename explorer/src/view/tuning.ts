@@ -23,7 +23,8 @@ export function tuned(explorer: Explorer, racer: RacerState): RacerState {
     while (walker.t < STEPS && walker.step());
     const longest = walker.history.column("step").slice(1).sort().slice(-LONGEST);
     const leap = longest.reduce((sum, step) => sum + step, 0) / LONGEST / (right - left);
-    const cost = walker.stopped || leap > LEAP ? Infinity : meanLog(walker.history.column("loss"), explorer);
+    const cost =
+      walker.stopped || leap > LEAP ? Infinity : meanLog(walker.history.column("loss"), explorer);
     if (cost < least) [best, least] = [learning_rate, cost];
   }
   return { ...racer, hyperparameters: { ...racer.hyperparameters, learning_rate: best } };

@@ -93,6 +93,11 @@ test("names have the values that they had last", () => {
   assert.equal(named[4], rule.element(1, 5, [0, 0], numbers)[0]);
 });
 
+test("names stand in the order in which they were given their last value", () => {
+  const card = "def f(w, dw, m):\n    m = dw\n    m = m * 2\n    k = m + 1\n    m = m - k\n    w = w - m\n    return w, m";
+  assert.deepEqual(ruleFrom(card).names, ["k", "m", "w"]);
+});
+
 test("t corrects bias only where it is nothing but an exponent of a hyperparameter", () => {
   const body = (line: string): Rule =>
     ruleFrom(`def f(w, dw, t, *, beta=0.9):\n    w = w - ${line}\n    return w`);
@@ -100,6 +105,8 @@ test("t corrects bias only where it is nothing but an exponent of a hyperparamet
   for (const line of ["dw", "dw / t", "dw * 0.9**t", "dw * beta**(t + 1)", "t**beta * beta**t"]) {
     assert.equal(body(line).correctsBias, false, line);
   }
+  const kept = "def f(w, dw, last: Scalar, t, *, beta=0.9):\n    return w - dw * beta**t, t";
+  assert.equal(ruleFrom(kept).correctsBias, false);
 });
 
 test("several names in one line are given at once", () => {

@@ -77,7 +77,7 @@ test("functions mean what NumPy means by them", () => {
 test("a known power of a weight takes NumPy's short cuts, which are exact", () => {
   const w = 1.1;
   assert.equal(value("w**2", { w }), w * w);
-  assert.equal(value("w**0.5", { w }), Math.sqrt(w));
+  assert.ok(Object.is(value("w**0.5", { w: -0 }), -0)); // as the square root has it; a power has 0
   assert.equal(value("w**-1", { w }), 1 / w);
   assert.equal(value("w**0", { w: NaN }), 1);
 });

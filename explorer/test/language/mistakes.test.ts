@@ -91,6 +91,10 @@ test("a line that gives nothing a name is refused", () => {
   assert.match(of("m = "), /a value is needed here/);
   assert.match(of("m = w w"), /`w` was found where the line should end/);
   assert.match(of("m + w = 2"), /write == to compare/);
+  for (const value of ["m * a", "a * m", "-a", "sqrt(a)"]) {
+    assert.match(of(`a, b = w, ${value}`), /a is changed and read in one line/);
+  }
+  assert.match(of("a, b = w"), /2 names and 1 values do not match/);
 });
 
 test("a name that gets its value later is told apart from an unknown one", () => {

@@ -170,12 +170,38 @@ def show(
 
 
 @app.command()
-def cards() -> None:
+def cards(
+    export: Annotated[
+        str | None,
+        typer.Option(
+            help="Do not list them: write a deck of flash cards. anki (a package to import), "
+            "markdown (a folder that Obsidian opens) or pdf (to print and to cut)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The folder for the deck, or its file (.apkg, .pdf).")
+    ] = Path("deck"),
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--rules", help="The rules of the deck, as adam,sgd. Without it: all."),
+    ] = None,
+    rule_file: Annotated[
+        Path | None, typer.Option(help="A Python file with rules of your own; they get cards too.")
+    ] = None,
+) -> None:
     """List the rules: what each is, and its hyperparameters with their defaults."""
     from .. import rules
-    from .show import listed
+    from .rule_file import rules_of
+    from .show import found, listed
 
-    typer.echo(listed(rules.ALL))
+    own = tuple(rules_of(rule_file).values()) if rule_file else ()
+    chosen = tuple(found(name, rule_file) for name in _items(names)) or (*rules.ALL, *own)
+    if export is None:
+        typer.echo(listed(chosen))
+        return
+    from .deck.command import export as export_deck
+
+    typer.echo(export_deck(export, out, chosen, lambda name: typer.echo(name, err=True)))
 
 
 @app.command()

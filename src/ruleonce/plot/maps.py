@@ -12,10 +12,11 @@ from ..surfaces import Surface
 from ..surfaces.surface import Array, Point
 from .axes import axes_for, height_of
 from .given import check_steps, rules_of, surface_of
-from .ink import Ink, Label, name_lines
+from .ink import LONGEST, Ink, Label, name_lines
 from .walks import Path, best_path, walk
 
-WIDTH, LABELS, TITLE = 5.2, 1.5, 0.4  # inches of a map, of what is beside it and above it
+WIDTH, EDGE, TITLE = 5.2, 0.1, 0.35  # inches of a map, around it and above it
+LEADER, LETTER = 0.5, 0.072  # inches to the names beside it, and of a letter of them
 GROUND = LinearSegmentedColormap.from_list("ground", ["#ffffff", "#eeeef3", "#cfd1dc"])
 LEVELS = 14  # heights that are told apart
 FAR = 1e3  # outside of every window and all limits: no number beyond it is drawn
@@ -70,7 +71,7 @@ def path(
         else walk(rule, ground, learning_rate, **options)
         for rule in chosen
     ]
-    axes = axes_for(ax, _size(ground))
+    axes = _map_alone(ground) if ax is None else axes_for(ax, (0, 0))
     draw_surface(axes, ground, options["parameters"])
     labels = []
     for place, (rule, found) in reversed(list(enumerate(zip(chosen, paths, strict=True)))):
@@ -80,7 +81,6 @@ def path(
     draw_points(axes, options["start"], ground.lowest)
     count = len(paths[0].points) - 1
     caption = ground.captioned(**options["parameters"])
-    axes.set_anchor("W")  # what room is left over is for the names
     axes.set_title(f"{caption}, {count} step{'s' if count > 1 else ''}", fontsize=10)
     name_lines(axes, height_of(axes), labels)
     return axes
@@ -122,10 +122,21 @@ def draw_points(axes: Axes, start: Point, lowest: Sequence[Point]) -> None:
     axes.plot(*zip(*lowest, strict=True), "*", color="black", markersize=11, zorder=5)
 
 
-def _size(surface: Surface) -> tuple[float, float]:
-    """A figure of the shape of the map."""
+def _map_alone(surface: Surface) -> Axes:
+    """Axes of the shape of the map, in a figure with room for the longest name beside it.
+
+    A layout of matplotlib's own does not know how much of its place a map of equal units leaves.
+    """
     left, right, bottom, top = surface.window
-    return WIDTH + LABELS, WIDTH * (top - bottom) / (right - left) + TITLE
+    width = WIDTH + 2 * EDGE + LEADER + LETTER * LONGEST
+    height = WIDTH * (top - bottom) / (right - left)
+    tall = height + EDGE + TITLE
+    axes = axes_for(None, (width, tall))
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101  (it was made with it)
+    figure.set_layout_engine("none")
+    axes.set_position((EDGE / width, EDGE / tall, WIDTH / width, height / tall))
+    return axes
 
 
 def _label(rule: Rule, path: Path, ink: Ink, surface: Surface) -> Label:

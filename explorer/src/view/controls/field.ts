@@ -25,7 +25,13 @@ export class Field {
   constructor(private options: FieldOptions) {
     const { id, title, value, unit = "", scale } = options;
     const spoken = options.spoken ?? (typeof title === "string" ? title : id);
-    this.input = element("input", { id, type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" });
+    this.input = element("input", {
+      id,
+      type: "text",
+      inputmode: "decimal",
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     this.slider = element("input", {
       id: `${id}-slider`,
       type: "range",
@@ -50,7 +56,10 @@ export class Field {
       this.input.value = plain(value);
     }
     const position = this.options.scale.position(value);
-    if (document.activeElement !== this.slider || this.options.scale.value(Number(this.slider.value)) !== value) {
+    if (
+      document.activeElement !== this.slider ||
+      this.options.scale.value(Number(this.slider.value)) !== value
+    ) {
       this.slider.value = String(position);
     }
     this.slider.style.setProperty("--fill", `${position * 100}%`);
@@ -68,7 +77,8 @@ export class Field {
   private typed(): void {
     const value = Number(this.input.value.trim().replace(",", ".").replace("−", "-"));
     const { least = null, below = null } = this.options;
-    if (this.input.value.trim() === "" || !Number.isFinite(value)) this.complain("A number, please, such as 0.01.");
+    if (this.input.value.trim() === "" || !Number.isFinite(value))
+      this.complain("A number, please, such as 0.01.");
     else if (least !== null && value < least) this.complain(`At least ${plain(least)}.`);
     else if (below !== null && value >= below) this.complain(`Below ${plain(below)}.`);
     else this.take(value);

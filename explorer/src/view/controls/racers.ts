@@ -27,7 +27,8 @@ export function racers(explorer: Explorer): void {
     list.replaceChildren(...items);
     if (held) list.querySelector<HTMLElement>(`[data-racer="${held}"] .racer-show`)?.focus();
     add.hidden = items.length >= MOST_RACERS;
-    for (const remove of list.querySelectorAll<HTMLElement>(".racer-remove")) remove.hidden = items.length === 1;
+    for (const remove of list.querySelectorAll<HTMLElement>(".racer-remove"))
+      remove.hidden = items.length === 1;
   });
   explorer.on(["racers", "shown"], () => {
     list.querySelectorAll(".racer-show").forEach((button, k) => {
@@ -74,7 +75,11 @@ function legendItems(explorer: Explorer): HTMLElement[] {
       element("span", { class: "racer-loss" }),
     );
     show.addEventListener("click", () => explorer.show(k));
-    const remove = element("button", { type: "button", class: "racer-remove", "aria-label": `Remove ${name}` }, "×");
+    const remove = element(
+      "button",
+      { type: "button", class: "racer-remove", "aria-label": `Remove ${name}` },
+      "×",
+    );
     remove.addEventListener("click", () => {
       explorer.removeRacer(k);
       say(`${name} left the race.`);

@@ -78,7 +78,19 @@ function newFields(explorer: Explorer, data: RuleData): Map<string, Field> {
     const change = (given: number) => setHyperparameters(explorer, { [name]: given });
     const [least, below] = range;
     const scale = scaleOf(name, own, range);
-    fields.set(name, new Field({ id: `hyper-${name}`, title: element("code", {}, name), spoken: name, value, scale, least, below, change }));
+    fields.set(
+      name,
+      new Field({
+        id: `hyper-${name}`,
+        title: element("code", {}, name),
+        spoken: name,
+        value,
+        scale,
+        least,
+        below,
+        change,
+      }),
+    );
   }
   return fields;
 }

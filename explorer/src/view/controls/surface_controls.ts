@@ -11,7 +11,8 @@ const SEEDS = 99;
 
 export function surfaceControls(explorer: Explorer): void {
   const choice = find<HTMLSelectElement>("surface");
-  for (const { name, title } of explorer.data.surfaces) choice.append(element("option", { value: name }, title));
+  for (const { name, title } of explorer.data.surfaces)
+    choice.append(element("option", { value: name }, title));
   choice.addEventListener("change", () => {
     explorer.play(false);
     explorer.setSurface(choice.value);

@@ -8,7 +8,8 @@ export function tabs(explorer: Explorer): void {
   const list = find("tabs");
   // In the order of the page, for the arrow keys.
   const names = [...list.children].map((tab) => tab.id.replace("tab-", "") as (typeof PANELS)[number]);
-  for (const name of names) find(`tab-${name}`).addEventListener("click", () => explorer.set("panel", name));
+  for (const name of names)
+    find(`tab-${name}`).addEventListener("click", () => explorer.set("panel", name));
   list.addEventListener("keydown", (event) => {
     const here = names.indexOf(explorer.state.panel);
     const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: names.length - 1 }[event.key];

@@ -25,7 +25,9 @@ export function transport(explorer: Explorer): void {
     explorer.play(false);
     explorer.goTo(Number(scrub.value));
   });
-  speed.addEventListener("input", () => explorer.set("speed", Math.round(SPEED.value(Number(speed.value)))));
+  speed.addEventListener("input", () =>
+    explorer.set("speed", Math.round(SPEED.value(Number(speed.value)))),
+  );
 
   explorer.on(["playing"], () => {
     play.setAttribute("aria-label", explorer.playing ? "Pause" : "Play");

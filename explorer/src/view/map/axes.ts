@@ -28,7 +28,12 @@ export function drawAxes(context: CanvasRenderingContext2D, view: View, colours:
 }
 
 /** A small cross at every lowest point. */
-export function drawLowest(context: CanvasRenderingContext2D, surface: Surface, view: View, colours: Inks): void {
+export function drawLowest(
+  context: CanvasRenderingContext2D,
+  surface: Surface,
+  view: View,
+  colours: Inks,
+): void {
   context.strokeStyle = colours.ink;
   context.lineWidth = 1.5;
   for (const [x, y] of surface.data.lowest) {
@@ -38,7 +43,13 @@ export function drawLowest(context: CanvasRenderingContext2D, surface: Surface, 
   }
 }
 
-function stroke(context: CanvasRenderingContext2D, fromX: number, fromY: number, toX: number, toY: number): void {
+function stroke(
+  context: CanvasRenderingContext2D,
+  fromX: number,
+  fromY: number,
+  toX: number,
+  toY: number,
+): void {
   context.beginPath();
   context.moveTo(fromX, fromY);
   context.lineTo(toX, toY);
@@ -53,7 +64,10 @@ function round(least: number): number {
 
 function ticks(from: number, to: number, step: number): number[] {
   const first = Math.ceil(from / step);
-  return Array.from({ length: Math.max(Math.floor(to / step) - first + 1, 0) }, (_, k) => (first + k) * step);
+  return Array.from(
+    { length: Math.max(Math.floor(to / step) - first + 1, 0) },
+    (_, k) => (first + k) * step,
+  );
 }
 
 function label(value: number, step: number): string {

@@ -60,8 +60,11 @@ function levelled(heights: Float64Array, surface: Surface): number[] {
   // Without a lowest point (a saddle) heights count from 0, both ways.
   const floor = known.length > 0 ? Math.min(...known) : 0;
   const unit = Math.max(Math.abs(middle - floor), 1e-12) / (known.length > 0 ? 300 : 10);
-  for (let k = 0; k < heights.length; k += 1) heights[k] = Math.asinh(((heights[k] ?? 0) - floor) / unit);
-  const ends = [sorted[0] ?? 0, sorted[sorted.length - 1] ?? 1].map((h) => Math.asinh((h - floor) / unit));
+  for (let k = 0; k < heights.length; k += 1)
+    heights[k] = Math.asinh(((heights[k] ?? 0) - floor) / unit);
+  const ends = [sorted[0] ?? 0, sorted[sorted.length - 1] ?? 1].map((h) =>
+    Math.asinh((h - floor) / unit),
+  );
   const [low, high] = [known.length > 0 ? Math.asinh(1) : (ends[0] ?? 0), ends[1] ?? 1];
   return Array.from({ length: BANDS }, (_, k) => low + ((high - low) * (k + 0.5)) / BANDS);
 }

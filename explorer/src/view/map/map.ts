@@ -32,7 +32,7 @@ export class SurfaceMap {
     explorer.on(["surface", "theme", "ground", "racers"], () => {
       this.fresh = true;
     });
-    explorer.on(["surface", "ground"], () => handle.place());
+    explorer.on(["surface", "ground", "playing", "time"], () => handle.place(), 250);
     explorer.on(["surface", "theme", "ground", "racers", "time", "shown"], () => this.drawRace());
   }
 
@@ -65,7 +65,9 @@ export class SurfaceMap {
     this.old = [];
     const { shown } = this.explorer.state;
     // The one whose card is shown comes last, so that it lies on top.
-    const order = race.walkers.map((_, k) => k).sort((a, b) => Number(a === shown) - Number(b === shown));
+    const order = race.walkers
+      .map((_, k) => k)
+      .sort((a, b) => Number(a === shown) - Number(b === shown));
     for (const k of order) {
       const history = race.walkers[k]?.history;
       if (history === undefined) continue;

@@ -35,6 +35,7 @@ export class StartHandle {
     const down = Math.min(Math.max(view.down(y), 0), view.height);
     this.handle.style.transform = `translate(${across}px, ${down}px)`;
     const [left, right] = this.explorer.surface.data.window;
+    if (this.explorer.race.t > 0) this.handle.classList.add("known");
     this.handle.setAttribute("aria-valuemin", String(left));
     this.handle.setAttribute("aria-valuemax", String(right));
     this.handle.setAttribute("aria-valuenow", String(x));

@@ -13,10 +13,14 @@ const PAUSE = 150;
 export function cardPanel(explorer: Explorer): void {
   const formulas = element("div", { id: "formulas", class: "formulas" });
   const source = element("p", { class: "source" });
-  const restore = element("button", { type: "button", class: "quiet", id: "restore-card" }, "Back to the library’s card");
+  const restore = element(
+    "button",
+    { type: "button", class: "quiet", id: "restore-card" },
+    "Back to the library’s card",
+  );
   const verdict = element("span", { id: "card-verdict", class: "verdict" });
   let timer = 0;
-  let held = ""; // the racer whose text stands in the editor
+  let held = ""; // whose text stands in the editor; it may have mistakes that the racer has not
   const editor = new Editor(() => {
     clearTimeout(timer);
     timer = window.setTimeout(take, PAUSE);
@@ -37,7 +41,7 @@ export function cardPanel(explorer: Explorer): void {
   function take(): void {
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
-    const compiled = compile(editor.text, data.initial);
+    const compiled = compile(editor.text, data);
     if ("mistakes" in compiled) {
       editor.complain(compiled.mistakes);
       verdict.dataset.state = "mistaken";
@@ -50,13 +54,20 @@ export function cardPanel(explorer: Explorer): void {
     const card = editor.text === data.card ? null : editor.text;
     if (card === shown.card) return refresh();
     held = key(card);
-    explorer.setRacer(explorer.state.shown, { ...shown, hyperparameters: known(compiled.rule.hyperparameters), card });
+    explorer.setRacer(explorer.state.shown, {
+      ...shown,
+      hyperparameters: known(compiled.rule.hyperparameters),
+      card,
+    });
+    refresh();
     say(card === null ? "The library’s card is back." : "The edited card races.");
   }
 
   /** The values that were set by hand, as far as the card still has their names. */
   function known(own: Record<string, number>): Record<string, number> {
-    const kept = Object.entries(explorer.shown.hyperparameters).filter(([name, value]) => name in own && value !== own[name]);
+    const kept = Object.entries(explorer.shown.hyperparameters).filter(
+      ([name, value]) => name in own && value !== own[name],
+    );
     return Object.fromEntries(kept);
   }
 
@@ -68,7 +79,7 @@ export function cardPanel(explorer: Explorer): void {
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
     const text = shown.card ?? data.card;
-    const compiled = compile(text, data.initial);
+    const compiled = compile(text, data);
     formulas.replaceChildren("syntax" in compiled ? parsed(mathML(compiled.syntax)) : "");
     restore.hidden = shown.card === null;
     verdict.dataset.state = shown.card === null ? "" : "edited";
@@ -80,7 +91,7 @@ export function cardPanel(explorer: Explorer): void {
 
   explorer.on(["racers", "shown"], () => {
     const now = key(explorer.shown.card);
-    if (now === held && "mistakes" in compile(editor.text)) return;
+    if (now === held) return;
     held = now;
     refresh();
   });

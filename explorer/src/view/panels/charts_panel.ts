@@ -16,10 +16,34 @@ interface Plan {
 }
 
 const PLANS: readonly Plan[] = [
-  { id: "loss", title: "Loss", about: "above the lowest point, on a log scale", columns: ["loss"], onlyShown: false },
-  { id: "step-size", title: "Step size", about: "how far each step went", columns: ["step"], onlyShown: false },
-  { id: "rates", title: "Effective learning rate", about: "step ÷ gradient; solid x, dashed y", columns: ["rateX", "rateY"], onlyShown: true },
-  { id: "ratio", title: "Update ÷ weight", about: "the step’s length over that of the weights", columns: ["ratio"], onlyShown: false },
+  {
+    id: "loss",
+    title: "Loss",
+    about: "above the lowest point, on a log scale",
+    columns: ["loss"],
+    onlyShown: false,
+  },
+  {
+    id: "step-size",
+    title: "Step size",
+    about: "how far each step went",
+    columns: ["step"],
+    onlyShown: false,
+  },
+  {
+    id: "rates",
+    title: "Effective learning rate",
+    about: "step ÷ gradient; solid x, dashed y",
+    columns: ["rateX", "rateY"],
+    onlyShown: true,
+  },
+  {
+    id: "ratio",
+    title: "Update ÷ weight",
+    about: "the step’s length over that of the weights",
+    columns: ["ratio"],
+    onlyShown: false,
+  },
 ];
 const HEIGHT = 190;
 /** So many points are enough for a line of some hundred pixels. */
@@ -28,11 +52,26 @@ const FONT = "11px system-ui, sans-serif";
 
 export function chartsPanel(explorer: Explorer): void {
   const holders = PLANS.map(({ id, title, about }) => {
-    const box = element("div", { class: "chart-box", id: `chart-${id}`, role: "img", "aria-label": `${title}: ${about}` });
-    return { box, node: element("figure", { class: "chart" }, element("figcaption", {}, element("b", {}, title), " ", about), box) };
+    const box = element("div", {
+      class: "chart-box",
+      id: `chart-${id}`,
+      role: "img",
+      "aria-label": `${title}: ${about}`,
+    });
+    return {
+      box,
+      node: element(
+        "figure",
+        { class: "chart" },
+        element("figcaption", {}, element("b", {}, title), " ", about),
+        box,
+      ),
+    };
   });
+  const hint = element("p", { class: "lesson" }, "The charts fill as the race runs.");
   find("panel-charts").append(
     element("h3", { class: "unseen" }, "Charts"),
+    hint,
     element("div", { class: "charts" }, ...holders.map(({ node }) => node)),
   );
   const seen = () => explorer.state.panel === "charts";
@@ -42,16 +81,23 @@ export function chartsPanel(explorer: Explorer): void {
   explorer.on(["racers", "shown", "theme", "surface", "ground"], () => {
     stale = true;
   });
-  explorer.on(["racers", "shown", "theme", "surface", "ground", "panel", "time"], () => {
-    if (!seen()) return;
-    if (stale) {
-      for (const chart of charts) chart.destroy();
-      const colours = inks();
-      charts = PLANS.map((plan, k) => chartOf(explorer, plan, holders[k]?.box as HTMLElement, colours));
-      stale = false;
-    }
-    charts.forEach((chart, k) => chart.setData(dataOf(explorer, PLANS[k] as Plan)));
-  }, 200);
+  explorer.on(
+    ["racers", "shown", "theme", "surface", "ground", "panel", "time"],
+    () => {
+      if (!seen()) return;
+      hint.hidden = explorer.race.t > 0;
+      if (stale) {
+        for (const chart of charts) chart.destroy();
+        const colours = inks();
+        charts = PLANS.map((plan, k) =>
+          chartOf(explorer, plan, holders[k]?.box as HTMLElement, colours),
+        );
+        stale = false;
+      }
+      charts.forEach((chart, k) => chart.setData(dataOf(explorer, PLANS[k] as Plan)));
+    },
+    200,
+  );
   new ResizeObserver(() => {
     charts.forEach((chart, k) => {
       const width = holders[k]?.box.clientWidth ?? 0;
@@ -84,7 +130,15 @@ function chartOf(explorer: Explorer, plan: Plan, box: HTMLElement, colours: Inks
       series: [{}, ...series],
       axes: [
         { ...axis, grid, size: 24, gap: 2, space: 60 },
-        { ...axis, grid: { ...grid, filter: round }, filter: round, size: 44, gap: 4, space: 20, values: (_, values) => values.map(tick) },
+        {
+          ...axis,
+          grid: { ...grid, filter: round },
+          filter: round,
+          size: 44,
+          gap: 4,
+          space: 20,
+          values: (_, values) => values.map(tick),
+        },
       ],
     },
     dataOf(explorer, plan),
@@ -96,11 +150,15 @@ function dataOf({ race, surface, shownWalker }: Explorer, plan: Plan): uPlot.Ali
   const stride = Math.max(1, Math.ceil(race.t / POINTS));
   const count = Math.floor(race.t / stride) + 1;
   const steps = Array.from({ length: count }, (_, k) => k * stride);
-  const floor = plan.id === "loss" ? Math.min(0, ...surface.data.lowest.map(([x, y]) => surface.height(x, y))) : 0;
+  const floor =
+    plan.id === "loss" ? Math.min(0, ...surface.data.lowest.map(([x, y]) => surface.height(x, y))) : 0;
   const lines: [Walker, Column][] = plan.onlyShown
     ? plan.columns.map((column) => [shownWalker, column])
     : race.walkers.map((walker) => [walker, plan.columns[0] as Column]);
-  return [steps, ...lines.map(([walker, column]) => thinned(walker.history.column(column), steps, floor))];
+  return [
+    steps,
+    ...lines.map(([walker, column]) => thinned(walker.history.column(column), steps, floor)),
+  ];
 }
 
 /** What a log scale cannot show is left out. */
@@ -115,7 +173,9 @@ function thinned(values: Float64Array, steps: number[], floor: number): (number 
 function round(chart: uPlot, splits: number[]): (number | null)[] {
   const { min, max } = chart.scales.y ?? {};
   const factors = (max ?? 1) / (min ?? 1) > 50 ? [1] : [1, 2, 5];
-  return splits.map((split) => (factors.includes(Number(split.toExponential(6).split("e")[0])) ? split : null));
+  return splits.map((split) =>
+    factors.includes(Number(split.toExponential(6).split("e")[0])) ? split : null,
+  );
 }
 
 function tick(value: number | null): string {

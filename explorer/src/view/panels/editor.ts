@@ -54,9 +54,16 @@ export class Editor {
   }
 
   private item(mistake: Mistake): HTMLElement {
-    const go = element("button", { type: "button", class: "mistake", "data-line": mistake.line }, shownMistake(mistake));
+    const go = element(
+      "button",
+      { type: "button", class: "mistake", "data-line": mistake.line },
+      shownMistake(mistake),
+    );
     go.addEventListener("click", () => {
-      const before = this.text.split("\n").slice(0, mistake.line - 1).join("\n").length;
+      const before = this.text
+        .split("\n")
+        .slice(0, mistake.line - 1)
+        .join("\n").length;
       const from = before + (mistake.line > 1 ? 1 : 0) + mistake.column - 1;
       this.input.focus();
       this.input.setSelectionRange(from, from + mistake.length);
@@ -85,7 +92,11 @@ export class Editor {
 }
 
 /** The line's tokens; those that a mistake touches are underlined. */
-function coloured(line: string, known: ReadonlySet<string>, mistakes: readonly Mistake[]): (Node | string)[] {
+function coloured(
+  line: string,
+  known: ReadonlySet<string>,
+  mistakes: readonly Mistake[],
+): (Node | string)[] {
   let column = 1;
   const nodes = tokens(line, known).map(({ kind, text }) => {
     const [from, to] = [column, column + text.length];

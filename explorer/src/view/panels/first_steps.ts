@@ -23,7 +23,9 @@ export class FirstSteps {
   /** Walks the first steps anew. */
   measure(): void {
     const { racer, ground } = this.explorer.shownWalker;
-    const ways = racer.rule.correctsBias ? [racer.uncorrected, !racer.uncorrected] : [racer.uncorrected];
+    const ways = racer.rule.correctsBias
+      ? [racer.uncorrected, !racer.uncorrected]
+      : [racer.uncorrected];
     this.lines = ways.map((uncorrected, k) => {
       const walker = new Walker({ ...racer, uncorrected }, ground);
       const rate = walker.hyperparameters.learning_rate ?? NaN;
@@ -33,12 +35,19 @@ export class FirstSteps {
       }
       return { values, dashed: k === 1 };
     });
-    this.top = Math.max(1.25, ...this.lines.flatMap(({ values }) => values).filter(Number.isFinite)) * 1.08;
+    this.top =
+      Math.max(1.25, ...this.lines.flatMap(({ values }) => values).filter(Number.isFinite)) * 1.08;
     const [solid, dashed] = racer.uncorrected ? ["without", "with"] : ["with", "without"];
-    const text = this.lines.length > 1 ? `Along x. Solid: ${solid} correction; dashed: ${dashed}` : "Along x, the first steps";
+    const text =
+      this.lines.length > 1
+        ? `Along x. Solid: ${solid} correction; dashed: ${dashed}`
+        : "Along x, the first steps";
     this.caption.textContent = text;
     const firsts = this.lines.map(({ values: [value] }) => value?.toPrecision(3)).join(" and ");
-    this.canvas.setAttribute("aria-label", `Step divided by learning rate over the first ${STEPS} steps. ${text}. It starts at ${firsts}.`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Step divided by learning rate over the first ${STEPS} steps. ${text}. It starts at ${firsts}.`,
+    );
   }
 
   /** Draws them, with a mark at step `t`. */
@@ -53,7 +62,8 @@ export class FirstSteps {
     context.clearRect(0, 0, WIDTH, HEIGHT);
     const colours = inks();
     const across = (step: number) => LEFT + ((step - 1) / (STEPS - 1)) * (WIDTH - LEFT - RIGHT);
-    const down = (value: number) => HEIGHT - BOTTOM - (Math.min(value, this.top) / this.top) * (HEIGHT - TOP - BOTTOM);
+    const down = (value: number) =>
+      HEIGHT - BOTTOM - (Math.min(value, this.top) / this.top) * (HEIGHT - TOP - BOTTOM);
     context.font = "11px system-ui, sans-serif";
     context.fillStyle = colours.muted;
     context.strokeStyle = colours.line;
@@ -88,7 +98,13 @@ export class FirstSteps {
   }
 }
 
-function rule(context: CanvasRenderingContext2D, colour: string, from: number, down: number, to: number): void {
+function rule(
+  context: CanvasRenderingContext2D,
+  colour: string,
+  from: number,
+  down: number,
+  to: number,
+): void {
   context.strokeStyle = colour;
   context.lineWidth = 1;
   context.beginPath();

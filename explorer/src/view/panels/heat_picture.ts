@@ -16,7 +16,14 @@ export interface Picture {
 }
 
 /** Draws it. Low losses have the rule's colour, high ones fade, and what diverged is left empty. */
-export function drawHeat(context: CanvasRenderingContext2D, width: number, height: number, picture: Picture, colours: Inks, colour: string): void {
+export function drawHeat(
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+  picture: Picture,
+  colours: Inks,
+  colour: string,
+): void {
   const { across, down, rows } = picture;
   context.clearRect(0, 0, width, height);
   const [inner, tall] = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
@@ -26,7 +33,9 @@ export function drawHeat(context: CanvasRenderingContext2D, width: number, heigh
     row?.forEach((loss, n) => {
       const [x, y] = [MARGIN.left + Math.round(n * wide), MARGIN.top + Math.round(k * high)];
       const share = (levelOf(loss, picture.floor) - low) / Math.max(top - low, 1e-9);
-      context.fillStyle = Number.isFinite(loss) ? mixed(colour, colours.paper, 0.06 + 0.9 * Math.min(share, 1)) : colours.paper;
+      context.fillStyle = Number.isFinite(loss)
+        ? mixed(colour, colours.paper, 0.06 + 0.9 * Math.min(share, 1))
+        : colours.paper;
       context.fillRect(x, y, Math.ceil(wide), Math.ceil(high));
       if (!Number.isFinite(loss)) cross(context, x, y, wide, high, colours.line);
     });
@@ -53,7 +62,8 @@ export function place({ values }: Axis, value: number): number {
   const rising = (values.at(-1) ?? 0) > (values[0] ?? 0);
   for (let k = 0; k + 1 < values.length; k += 1) {
     const [a, b] = [values[k] ?? 0, values[k + 1] ?? 0];
-    if (rising ? value >= a && value <= b : value <= a && value >= b) return k + (a === b ? 0 : (value - a) / (b - a));
+    if (rising ? value >= a && value <= b : value <= a && value >= b)
+      return k + (a === b ? 0 : (value - a) / (b - a));
   }
   return -1;
 }
@@ -73,14 +83,26 @@ export function extent({ rows, floor }: Picture): [number, number] {
   return [levels[0] ?? 0, levels[Math.floor(levels.length * 0.95)] ?? 1];
 }
 
-function labels(context: CanvasRenderingContext2D, { across, down }: Picture, wide: number, high: number, width: number, height: number, colours: Inks): void {
+function labels(
+  context: CanvasRenderingContext2D,
+  { across, down }: Picture,
+  wide: number,
+  high: number,
+  width: number,
+  height: number,
+  colours: Inks,
+): void {
   context.fillStyle = colours.muted;
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   const every = Math.ceil(across.values.length / 5);
   for (let n = Math.floor(every / 2); n < across.values.length; n += every) {
-    context.fillText(short(across.values[n] ?? 0), MARGIN.left + (n + 0.5) * wide, height - MARGIN.bottom + 15);
+    context.fillText(
+      short(across.values[n] ?? 0),
+      MARGIN.left + (n + 0.5) * wide,
+      height - MARGIN.bottom + 15,
+    );
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
@@ -98,11 +120,21 @@ function labels(context: CanvasRenderingContext2D, { across, down }: Picture, wi
 }
 
 function short(value: number): string {
-  const text = value >= 1e-3 || value === 0 ? String(Number(value.toPrecision(value > 0.9 && value < 1 ? 4 : 2))) : value.toExponential(0);
+  const text =
+    value >= 1e-3 || value === 0
+      ? String(Number(value.toPrecision(value > 0.9 && value < 1 ? 4 : 2)))
+      : value.toExponential(0);
   return text.replace("-", "−");
 }
 
-function cross(context: CanvasRenderingContext2D, x: number, y: number, wide: number, high: number, colour: string): void {
+function cross(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  wide: number,
+  high: number,
+  colour: string,
+): void {
   context.strokeStyle = colour;
   context.lineWidth = 1;
   context.beginPath();
@@ -113,7 +145,14 @@ function cross(context: CanvasRenderingContext2D, x: number, y: number, wide: nu
   context.stroke();
 }
 
-function ring(context: CanvasRenderingContext2D, x: number, y: number, radius: number, colour: string, width: number): void {
+function ring(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  radius: number,
+  colour: string,
+  width: number,
+): void {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.strokeStyle = colour;

@@ -35,7 +35,9 @@ export class HeatWork {
   }
 
   private hired(): Worker {
-    const address = URL.createObjectURL(new Blob([find("script").textContent ?? ""], { type: "text/javascript" }));
+    const address = URL.createObjectURL(
+      new Blob([find("script").textContent ?? ""], { type: "text/javascript" }),
+    );
     const worker = new Worker(address);
     worker.addEventListener("message", ({ data }: MessageEvent<HeatReport>) => {
       if (data.id === this.id) this.told(data);

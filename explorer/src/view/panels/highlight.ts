@@ -1,6 +1,7 @@
 /** A card's text as tokens, for colour. It is lenient: what it does not know stays plain. */
 
-export type TokenKind = "keyword" | "number" | "comment" | "target" | "hyperparameter" | "function" | "plain";
+export type TokenKind =
+  "keyword" | "number" | "comment" | "target" | "hyperparameter" | "function" | "plain";
 
 export interface Token {
   kind: TokenKind;
@@ -23,8 +24,8 @@ export function tokens(line: string, hyperparameters: ReadonlySet<string>): Toke
     else if (name !== undefined) {
       const follows = line.slice(match.index + text.length);
       if (KEYWORDS.has(name)) kind = "keyword";
-      else if (name === target && line.slice(0, match.index).trim() === "") kind = "target";
       else if (hyperparameters.has(name)) kind = "hyperparameter";
+      else if (name === target && line.slice(0, match.index).trim() === "") kind = "target";
       else if (/^\s*\(/.test(follows)) kind = "function";
     }
     found.push({ kind, text });

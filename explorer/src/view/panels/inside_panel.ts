@@ -10,12 +10,22 @@ import { kindsOf } from "./kinds";
 
 export function insidePanel(explorer: Explorer): void {
   const title = element("h3", { id: "inside-title" });
-  const ratios = ["x", "y"].map((k) => element("span", { class: "ratio", id: `ratio-${k}`, "data-coordinate": k }));
+  const ratios = ["x", "y"].map((k) =>
+    element("span", { class: "ratio", id: `ratio-${k}`, "data-coordinate": k }),
+  );
   const lesson = element("p", { class: "lesson", id: "inside-lesson" });
   const first = new FirstSteps(explorer);
   const rows = element("div");
-  const bigs = ratios.map((ratio, k) => element("div", {}, ratio, element("span", { class: "ratio-of" }, `along ${"xy"[k]}`)));
-  const head = element("div", { class: "ratios" }, title, element("p", { class: "ratios-title" }, "Step ÷ learning rate"), ...bigs);
+  const bigs = ratios.map((ratio, k) =>
+    element("div", {}, ratio, element("span", { class: "ratio-of" }, `along ${"xy"[k]}`)),
+  );
+  const head = element(
+    "div",
+    { class: "ratios" },
+    title,
+    element("p", { class: "ratios-title" }, "Step ÷ learning rate"),
+    ...bigs,
+  );
   find("panel-inside").append(element("div", { class: "inside-head" }, head, first.node), lesson, rows);
 
   let table: InsideRows | null = null;
@@ -64,17 +74,53 @@ function plansOf({ racer: { rule }, hyperparameters }: Walker): RowPlan[] {
   const order = ["gradient", "square", "free", "other"];
   const named = rule.names
     .filter((name) => name !== weight && name !== gradient)
-    .map((name): RowPlan => ({ name, symbol: name, title: "", kind: kinds[name] ?? "other", value: (inside, k) => inside.coordinates[k].named[name] ?? NaN }));
+    .map((name): RowPlan => ({
+      name,
+      symbol: name,
+      title: "",
+      kind: kinds[name] ?? "other",
+      value: (inside, k) => inside.coordinates[k].named[name] ?? NaN,
+    }));
   const state = rule.state
     .filter((name) => !rule.names.includes(name))
-    .map((name): RowPlan => ({ name, symbol: name, title: "kept", kind: "other", value: (inside, k) => inside.coordinates[k].outputs[name] ?? NaN }));
+    .map((name): RowPlan => ({
+      name,
+      symbol: name,
+      title: "kept",
+      kind: "other",
+      value: (inside, k) => inside.coordinates[k].outputs[name] ?? NaN,
+    }));
   const values = [...named, ...state].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   return [
-    { name: gradient, symbol: gradient, title: "gradient", kind: "gradient", value: (inside, k) => inside.coordinates[k].gradient },
+    {
+      name: gradient,
+      symbol: gradient,
+      title: "gradient",
+      kind: "gradient",
+      value: (inside, k) => inside.coordinates[k].gradient,
+    },
     ...values,
-    { name: "step", symbol: "step", title: "", kind: "step", value: (inside, k) => inside.coordinates[k].step },
-    { name: weight, symbol: weight, title: "before", kind: "weight", value: (inside, k) => inside.coordinates[k].weight },
-    { name: `${weight}_new`, symbol: weight, title: "after", kind: "weight", value: (inside, k) => inside.coordinates[k].outputs[weight] ?? NaN },
+    {
+      name: "step",
+      symbol: "step",
+      title: "",
+      kind: "step",
+      value: (inside, k) => inside.coordinates[k].step,
+    },
+    {
+      name: weight,
+      symbol: weight,
+      title: "before",
+      kind: "weight",
+      value: (inside, k) => inside.coordinates[k].weight,
+    },
+    {
+      name: `${weight}_new`,
+      symbol: weight,
+      title: "after",
+      kind: "weight",
+      value: (inside, k) => inside.coordinates[k].outputs[weight] ?? NaN,
+    },
   ];
 }
 

@@ -15,7 +15,11 @@ export interface RowPlan {
   value(inside: Inside, coordinate: 0 | 1): number;
 }
 
-const TITLES: Record<RowPlan["kind"], string> = { ...KIND_TITLES, step: "The step", weight: "The weight" };
+const TITLES: Record<RowPlan["kind"], string> = {
+  ...KIND_TITLES,
+  step: "The step",
+  weight: "The weight",
+};
 
 interface Cell {
   number: HTMLElement;
@@ -32,7 +36,12 @@ export class InsideRows {
     const head = element(
       "thead",
       {},
-      element("tr", {}, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Value")), ...["x", "y"].map(columnHead)),
+      element(
+        "tr",
+        {},
+        element("th", { scope: "col" }, element("span", { class: "unseen" }, "Value")),
+        ...["x", "y"].map(columnHead),
+      ),
     );
     this.node = element("table", { class: "inside-table", id: "inside-table" }, head);
     const kinds = [...new Set(plans.map((plan) => plan.kind))];
@@ -48,7 +57,8 @@ export class InsideRows {
         if (Number.isFinite(size)) most.set(plan.kind, Math.max(most.get(plan.kind) ?? 0, size));
       }
     }
-    for (const [kind, node] of this.limits) write(node, `bars: ± ${shown(ladder(most.get(kind) ?? 0), 1)}`);
+    for (const [kind, node] of this.limits)
+      write(node, `bars: ± ${shown(ladder(most.get(kind) ?? 0), 1)}`);
     for (const [plan, cells] of this.cells) {
       cells.forEach(({ number, bar }, k) => {
         const value = plan.value(inside, k as 0 | 1);
@@ -63,7 +73,13 @@ export class InsideRows {
   private group(kind: RowPlan["kind"]): HTMLElement {
     const limit = element("span", { class: "limit" });
     if (kind !== "weight") this.limits.set(kind, limit);
-    const title = element("th", { colspan: 3, scope: "rowgroup" }, element("span", {}, TITLES[kind]), " ", limit);
+    const title = element(
+      "th",
+      { colspan: 3, scope: "rowgroup" },
+      element("span", {}, TITLES[kind]),
+      " ",
+      limit,
+    );
     const rows = this.plans.filter((plan) => plan.kind === kind).map((plan) => this.row(plan));
     return element("tbody", { "data-kind": kind }, element("tr", { class: "kind" }, title), ...rows);
   }
@@ -71,10 +87,19 @@ export class InsideRows {
   private row(plan: RowPlan): HTMLElement {
     // Not every reader's software speaks MathML.
     const symbol = element("span", { "aria-hidden": "true" }, parsed(symbolML(plan.symbol)));
-    const label = element("th", { scope: "row" }, symbol, element("span", { class: "unseen" }, plan.symbol));
+    const label = element(
+      "th",
+      { scope: "row" },
+      symbol,
+      element("span", { class: "unseen" }, plan.symbol),
+    );
     if (plan.title) label.append(element("small", {}, plan.title));
     const cell = (coordinate: string): [Cell, HTMLElement] => {
-      const number = element("span", { class: "inside-number", "data-name": plan.name, "data-coordinate": coordinate });
+      const number = element("span", {
+        class: "inside-number",
+        "data-name": plan.name,
+        "data-coordinate": coordinate,
+      });
       const bar = plan.kind === "weight" ? null : element("i");
       const track = bar === null ? [] : [element("span", { class: "bar", "aria-hidden": "true" }, bar)];
       return [{ number, bar }, element("td", {}, number, ...track)];

@@ -23,7 +23,10 @@ export function kindsOf(rule: Rule, hyperparameters: Record<string, number>): Re
   const kinds = rule.names.map((name, k): [string, Kind] => {
     const power = Math.log2(Math.abs((twice?.[k] ?? NaN) / (once?.[k] ?? NaN)));
     const near = [0, 1, 2].find((whole) => Math.abs(power - whole) < 0.02);
-    return [name, near === undefined ? "other" : (["free", "gradient", "square"] as const)[near as 0 | 1 | 2]];
+    return [
+      name,
+      near === undefined ? "other" : (["free", "gradient", "square"] as const)[near as 0 | 1 | 2],
+    ];
   });
   return Object.fromEntries(kinds);
 }

@@ -36,15 +36,18 @@ export function nearest(line: string, others: readonly string[]): Match | null {
 /** The longest common run of tokens, in order; a lone sign or bracket does not count as shared. */
 export function compared(line: string, other: string): Omit<Match, "line"> {
   const [a, b] = [split(line), split(other)];
-  const lengths = a.map(() => new Array<number>(b.length + 1).fill(0)).concat([new Array<number>(b.length + 1).fill(0)]);
+  const lengths = a
+    .map(() => new Array<number>(b.length + 1).fill(0))
+    .concat([new Array<number>(b.length + 1).fill(0)]);
   const at = (i: number, k: number) => lengths[i]?.[k] ?? 0;
   for (let i = a.length - 1; i >= 0; i -= 1) {
     for (let k = b.length - 1; k >= 0; k -= 1) {
-      (lengths[i] as number[])[k] = a[i] === b[k] ? at(i + 1, k + 1) + 1 : Math.max(at(i + 1, k), at(i, k + 1));
+      (lengths[i] as number[])[k] =
+        a[i] === b[k] ? at(i + 1, k + 1) + 1 : Math.max(at(i + 1, k), at(i, k + 1));
     }
   }
   const pairs = new Map<number, number>(); // place in a -> place in b
-  for (let i = 0, k = 0; i < a.length && k < b.length; ) {
+  for (let i = 0, k = 0; i < a.length && k < b.length;) {
     if (a[i] === b[k]) pairs.set(i++, k++);
     else if (at(i + 1, k) >= at(i, k + 1)) i += 1;
     else k += 1;
@@ -54,16 +57,25 @@ export function compared(line: string, other: string): Omit<Match, "line"> {
   const others = new Set(pairs.values());
   return {
     share,
-    pieces: pieces(line, a, a.map((_, i) => pairs.has(i))),
-    others: pieces(other, b, b.map((_, k) => others.has(k))),
+    pieces: pieces(
+      line,
+      a,
+      a.map((_, i) => pairs.has(i)),
+    ),
+    others: pieces(
+      other,
+      b,
+      b.map((_, k) => others.has(k)),
+    ),
   };
 }
 
 /** A sign or bracket counts as shared only beside a shared word, and beside the same in both lines. */
 function dropLone(tokens: string[], pairs: Map<number, number>): void {
   const kept = new Set([...pairs.keys()].filter((i) => /\w/.test(tokens[i] ?? "")));
-  const beside = (i: number, by: 1 | -1) => kept.has(i + by) && pairs.get(i + by) === (pairs.get(i) ?? NaN) + by;
-  for (let before = -1; before !== kept.size; ) {
+  const beside = (i: number, by: 1 | -1) =>
+    kept.has(i + by) && pairs.get(i + by) === (pairs.get(i) ?? NaN) + by;
+  for (let before = -1; before !== kept.size;) {
     before = kept.size;
     for (const i of pairs.keys()) if (beside(i, 1) || beside(i, -1)) kept.add(i);
   }

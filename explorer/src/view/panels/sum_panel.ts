@@ -20,14 +20,24 @@ export function sumPanel(explorer: Explorer): void {
     find("tab-sum").hidden = true;
     return;
   }
-  const cards = sumCards(PARTS.map((name) => explorer.ruleData(name)), explorer.ruleData(SUM));
+  const cards = sumCards(
+    PARTS.map((name) => explorer.ruleData(name)),
+    explorer.ruleData(SUM),
+  );
   const maps = cards.map((card) => new SmallMap(explorer, card));
   const signs = ["+", "="];
   const row = element("div", { class: "sum" });
   cards.forEach((card, k) => {
-    const body = element("section", { class: "sum-card", "data-rule": card.name }, sumTitle(card), maps[k]?.canvas ?? "", card.code);
+    const body = element(
+      "section",
+      { class: "sum-card", "data-rule": card.name },
+      sumTitle(card),
+      maps[k]?.canvas ?? "",
+      card.code,
+    );
     row.append(body);
-    if (signs[k]) row.append(element("span", { class: "sum-sign", "aria-hidden": "true" }, signs[k] ?? ""));
+    if (signs[k])
+      row.append(element("span", { class: "sum-sign", "aria-hidden": "true" }, signs[k] ?? ""));
   });
   panel.append(
     element("h3", { class: "unseen" }, "Adam = Momentum + RMSProp"),
@@ -50,14 +60,22 @@ export function sumPanel(explorer: Explorer): void {
   explorer.on(["surface", "theme", "ground", "racers"], () => {
     stale = true;
   });
-  explorer.on(["surface", "theme", "ground", "racers", "panel"], () => {
-    if (!seen() || !stale) return;
-    stale = false;
-    for (const map of maps) map.drawSurface();
-  }, 60);
-  explorer.on(["surface", "theme", "ground", "racers", "panel", "time"], () => {
-    if (seen()) for (const map of maps) map.drawPath();
-  }, 60);
+  explorer.on(
+    ["surface", "theme", "ground", "racers", "panel"],
+    () => {
+      if (!seen() || !stale) return;
+      stale = false;
+      for (const map of maps) map.drawSurface();
+    },
+    60,
+  );
+  explorer.on(
+    ["surface", "theme", "ground", "racers", "panel", "time"],
+    () => {
+      if (seen()) for (const map of maps) map.drawPath();
+    },
+    60,
+  );
 }
 
 /** A map with one path: that of the racer of this rule, or of one that would race as well as it can. */
@@ -71,7 +89,11 @@ class SmallMap {
     private explorer: Explorer,
     private card: SumCard,
   ) {
-    this.canvas = element("canvas", { class: "small-map", role: "img", "aria-label": `The path of ${card.name}` });
+    this.canvas = element("canvas", {
+      class: "small-map",
+      role: "img",
+      "aria-label": `The path of ${card.name}`,
+    });
     this.view = new View(explorer.surface.data.window, 1, 1);
   }
 
@@ -98,14 +120,24 @@ class SmallMap {
 
   private walker(): Walker {
     const { race, state } = this.explorer;
-    const place = state.racers.findIndex(({ rule, card, uncorrected }) => rule === this.card.name && card === null && !uncorrected);
+    const place = state.racers.findIndex(
+      ({ rule, card, uncorrected }) => rule === this.card.name && card === null && !uncorrected,
+    );
     const racing = race.walkers[place];
     if (racing !== undefined) return racing;
     if (this.own === null || this.own.t > race.t) {
-      const racer = tuned(this.explorer, { rule: this.card.name, hyperparameters: {}, uncorrected: false, card: null });
+      const racer = tuned(this.explorer, {
+        rule: this.card.name,
+        hyperparameters: {},
+        uncorrected: false,
+        card: null,
+      });
       const rule = this.explorer.ruleFor(racer);
       const { start, noise, seed } = state;
-      this.own = new Walker({ rule, hyperparameters: racer.hyperparameters, uncorrected: false }, { surface: this.explorer.surface, start, noise, seed });
+      this.own = new Walker(
+        { rule, hyperparameters: racer.hyperparameters, uncorrected: false },
+        { surface: this.explorer.surface, start, noise, seed },
+      );
     }
     while (this.own.t < race.t && this.own.step());
     return this.own;

@@ -1,7 +1,8 @@
 """The pages themselves: all texts first, then all pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ... import rules
 from ...errors import CommandError
@@ -12,6 +13,9 @@ from .dialects import read
 from .index import index
 from .text import INDEX, page
 from .words import unsaid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLAIN = rules.ALL[0]  # the simplest one: what every other is compared to
 SURFACES: tuple[Surface, ...] = (ravine, rosenbrock)  # that the pictures show
@@ -51,18 +55,32 @@ def write(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
 
 
 def _draw(out: Path, all_: Sequence[Rule], told: Callable[[str], None]) -> None:
-    from ...plot.walks import best_path
-    from .picture import page_picture, save
+    from .picture import save
 
-    plain = [(PLAIN.name, best_path(PLAIN, surface)) for surface in SURFACES]
-    for rule in all_:
+    def told_what_is_lacking(rule: Rule) -> None:
         lacking = "".join(
             f"\n  nothing says what `{name}` is: begin a sentence of the docstring with its name"
             for name in unsaid(rule)
         )
         told(f"{rule.name}{lacking}")
+
+    for rule, picture in pictures(all_, told_what_is_lacking):
+        save(out / f"{rule.name}.png", picture)
+
+
+def pictures(all_: Sequence[Rule], told: Callable[[Rule], None]) -> Iterator[tuple[Rule, "Figure"]]:
+    """Each rule with its picture: its walks, beside those of the rule that it is compared to.
+
+    told   called with each rule before it is drawn
+    """
+    from ...plot.walks import best_path
+    from .picture import page_picture
+
+    plain = [(PLAIN.name, best_path(PLAIN, surface)) for surface in SURFACES]
+    for rule in all_:
+        told(rule)
         walks = [
             [(rule.name, best_path(rule, surface)), beside] if rule is not PLAIN else [beside]
             for surface, beside in zip(SURFACES, plain, strict=True)
         ]
-        save(out / f"{rule.name}.png", page_picture(SURFACES, walks))
+        yield rule, page_picture(SURFACES, walks)

@@ -27,7 +27,7 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
         f"![Where {rule.name} goes on two surfaces]({rule.name}.png)",
         _caption(rule, plain),
         "## Card",
-        f"```python\n{_lines(rule)}\n```",
+        f"```python\n{lines(rule)}\n```",
         "## Formulas",
         _math(rule.latex()),
         *_variants(rule),
@@ -37,7 +37,7 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
         "## Call it",
         _calls(rule),
         *_dialects(rule, documents),
-        *(["## Source", _linked(source)] if source else []),
+        *(["## Source", linked(source)] if source else []),
         f"[All rules]({INDEX}) · [Writing a rule](../rules.md)",
     ]
     return "\n\n".join(parts) + "\n"
@@ -71,7 +71,7 @@ def _caption(rule: Rule, plain: Rule) -> str:
     return f"*From the circle to the star, {rate}{beside}. A dot is a step.*"
 
 
-def _lines(rule: Rule) -> str:
+def lines(rule: Rule) -> str:
     """The function as it was written, without its docstring."""
     try:
         (function,) = ast.parse(rule.source).body
@@ -145,7 +145,7 @@ def _dialects(rule: Rule, documents: Documents) -> list[str]:
     return ["## Elsewhere", *(["\n".join(lines)] if lines else []), " ".join(links)]
 
 
-def _linked(source: str) -> str:
+def linked(source: str) -> str:
     """A source with its papers and addresses as links."""
     source = re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", source)
     return re.sub(r"(?<![(<])(https?://[^\s,;)]+[^\s,;).])", r"<\1>", source)
