@@ -106,6 +106,12 @@ def test_it_is_built_with_no_warning_and_every_page_is_in_the_navigation(build):
         assert written(site, document).exists()
 
 
+def test_the_navigation_has_every_rule_and_the_page_of_each_its_neighbours(pages, site):
+    for rule in rules.ALL:
+        links = pages[site / "rules" / f"{rule.name}.html"].links
+        assert {f"{other.name}.html" for other in rules.ALL if other is not rule} <= set(links)
+
+
 def test_every_link_of_the_site_leads_somewhere_its_anchors_too(site, pages):
     checked = 0
     for page, contents in pages.items():

@@ -8,6 +8,7 @@ of, for those who do not see it:
 The blocks of a page above it are run first, in order.
 """
 
+import contextlib
 import io
 import re
 
@@ -36,7 +37,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def with_picture(block: re.Match[str]) -> str:
         nonlocal drawn
-        exec(compile(block["code"], page.file.src_uri, "exec"), namespace)  # noqa: S102  (our own page)
+        code = compile(block["code"], page.file.src_uri, "exec")
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(code, namespace)  # noqa: S102  (our own page)
         if not block["words"]:
             return block[0]
         drawn += 1
