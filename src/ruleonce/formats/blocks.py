@@ -40,7 +40,7 @@ def _in_levels(x: Any, scale: Any) -> Any:
 
 
 def _at_least_one(levels: Any, x: Any) -> Any:
-    return where(levels > 1, levels, where(x > 0, 1.0, 0.0))
+    return where(x > 0, where(levels > 1, levels, 1.0), levels)
 
 
 def _with_sign_of(whole: Any, size: Any) -> Any:
@@ -81,8 +81,7 @@ def _finer_towards_0(
     def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
         size = abs(number(codes))
         coarse = size * apart - knee * (apart - 1)
-        levels = where(coarse > size, coarse, size) * scale
-        return _with_sign_of(codes, levels)
+        return _with_sign_of(codes, where(coarse > size, coarse, size)) * scale
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale = _scale(block_max(x), largest)
