@@ -57,8 +57,9 @@ def whole_blocks(
         yield from (f"  {line}" for line in lines)
     yield f"  br i1 {all_fit}, label %range.block, label %range.done"
     yield "range.block:"
-    yield "  %block.begin = phi i64 [ %range.begin, %range.ready ], [ %block.end, %range.stored ]"
-    has_pipeline = len(function.all) > 1
+    has_pipeline = pipeline.fits(function)
+    done = "block.done" if has_pipeline else "range.stored"
+    yield f"  %block.begin = phi i64 [ %range.begin, %range.ready ], [ %block.end, %{done} ]"
     if has_pipeline:
         yield from pipeline.carried(function)
     yield f"  %block.end = add nuw i64 %block.begin, {block}"

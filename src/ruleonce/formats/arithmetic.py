@@ -86,27 +86,37 @@ class _Lighter:
         graph = self._graph
         if _is_of_step(y):
             return self._product(x, self._reciprocal(y))
-        scaled, added = _split(y, ops.ADD) if y in self._alone else (y, None)
-        above, below = _split(x, ops.MUL), _split(scaled, ops.MUL)
-        if added and above[1] and below[1] and {x, scaled} <= self._alone:
-            if all(_is_of_step(c) for c in (added, above[1], below[1])):
-                inverse = self._reciprocal(below[1])
-                x = graph.apply(ops.MUL, above[0], graph.apply(ops.MUL, above[1], inverse))
-                y = graph.apply(ops.ADD, below[0], graph.apply(ops.MUL, added, inverse))
+        above, below = self._scaled(x), self._moved(y)
+        if above and below:
+            (x, a), (y, c, e) = above, below
+            x = graph.apply(ops.MUL, x, graph.apply(ops.MUL, a, self._reciprocal(c)))
+            y = graph.apply(ops.ADD, y, graph.apply(ops.MUL, e, self._reciprocal(c)))
         return graph.apply(ops.DIV, x, y)
+
+    def _scaled(self, node: Node) -> tuple[Node, Node] | None:
+        """The x and a of x * a, a number of the step, where the product is of no other use."""
+        x, a = _split(node, ops.MUL)
+        return (x, a) if a and _is_of_step(a) and node in self._alone else None
+
+    def _moved(self, node: Node) -> tuple[Node, Node, Node] | None:
+        """The same of y * c + e."""
+        product, e = _split(node, ops.ADD)
+        if e is None or not _is_of_step(e) or node not in self._alone:
+            return None
+        scaled = self._scaled(product)
+        return (*scaled, e) if scaled else None
 
     def _product(self, x: Node, y: Node) -> Node:
         graph = self._graph
-        rest, known = _split(x, ops.MUL) if x in self._alone else (x, None)
-        if x is y and known and known.rate == "block":
-            square = graph.apply(ops.MUL, known, known)
-            found = graph.apply(ops.MUL, graph.apply(ops.MUL, rest, rest), square)
-            return found
-        if not _is_known_before(y, x):
-            x, y = y, x
-            rest, known = _split(x, ops.MUL) if x in self._alone else (x, None)
-        if known and _is_known_before(y, x):
-            return graph.apply(ops.MUL, rest, graph.apply(ops.MUL, known, y))
+        for one, other in ((x, y), (y, x)):
+            rest, known = _split(one, ops.MUL) if one in self._alone else (one, None)
+            if not known:
+                continue
+            if x is y and known.rate == "block":
+                square = graph.apply(ops.MUL, known, known)
+                return graph.apply(ops.MUL, graph.apply(ops.MUL, rest, rest), square)
+            if _is_known_before(other, one):
+                return graph.apply(ops.MUL, rest, graph.apply(ops.MUL, known, other))
         return graph.apply(ops.MUL, x, y)
 
     def _reciprocal(self, number: Node) -> Node:
