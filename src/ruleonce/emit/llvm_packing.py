@@ -12,7 +12,7 @@ from ..formats import BFLOAT16, FLOAT32, Format
 from ..language.bits import is_bfloat16
 from ..language.graph import Node
 from .llvm_lanes import Lanes
-from .llvm_memory import STORED_AS, store
+from .llvm_memory import STORED_AS, in_upper_half, store
 
 
 @dataclass
@@ -28,22 +28,30 @@ class Packed:
         self.values.append((value, name, at))
 
 
+def together(form: Format, computed: Format) -> int:
+    """How many vectors of 32 bits fill one of a format; 1 where they are not packed."""
+    fits = form is BFLOAT16 and computed is FLOAT32
+    return 4 // form.itemsize if fits or (form.is_integer and form.per_item == 1) else 1
+
+
 def store_packed(prefix: str, one: Packed, computed: Format, lanes: Lanes) -> Iterator[str]:
     """Lines that write all vectors, which follow one another in memory."""
-    form, is_exact = one.form, is_bfloat16(one.node)
-    is_upper = is_exact and form is BFLOAT16 and computed is FLOAT32
-    is_whole = form.is_integer and form.per_item == 1
-    together = 4 // form.itemsize if is_upper or is_whole else 1
-    if together == 1 or len(one.values) % together:
+    form, is_exact, many = one.form, is_bfloat16(one.node), together(one.form, computed)
+    if many == 1 or len(one.values) % many:
         for value, name, at in one.values:
             yield from store(name, value, form, computed, lanes, at, is_exact=is_exact)
         return
-    kind, count = lanes.of("float" if is_upper else "i32"), together * lanes.count
-    for first in range(0, len(one.values), together):
-        group = one.values[first : first + together]
+    is_upper, count = form is BFLOAT16, many * lanes.count
+    kind = lanes.of("float" if is_upper and is_exact else "i32")
+    for first in range(0, len(one.values), many):
+        group = one.values[first : first + many]
         found = [value for value, _, _ in group]
+        if is_upper and not is_exact:
+            for value, name, _ in group:
+                yield from in_upper_half(name, value, lanes)
+            found = [f"%{name}.chosen" for _, name, _ in group]
         yield from _halved(found, kind, f"{prefix}.{first}.words", 2 * lanes.count, 16, is_upper)
-        found = [f"%{prefix}.{first}.words.{place}" for place in range(together // 2)]
+        found = [f"%{prefix}.{first}.words.{place}" for place in range(many // 2)]
         if form.itemsize == 1:
             words = Lanes(2 * lanes.count).of("i16")
             yield from _halved(found, words, f"{prefix}.{first}.bytes", count, 8)
