@@ -9,7 +9,15 @@ import ruleonce as ro
 from ruleonce.emit import llvm, names
 from ruleonce.engines import compiled, native
 from ruleonce.engines.native import assembly
-from ruleonce.formats import FLOAT32, FORMATS, computed_in
+from ruleonce.formats import (
+    FLOAT32,
+    FORMATS,
+    computed_in,
+    int8,
+    masters,
+    stored_program,
+    uint8_sqrt,
+)
 from ruleonce.language import ops
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -166,3 +174,19 @@ def test_a_constant_is_rounded_to_the_precision_of_the_kernel():
     formats = dict.fromkeys(program.tensors, FLOAT32)
 
     assert "0x3FB99999A0000000" in llvm.emit(program, formats, FLOAT32)  # float32(0.1)
+
+
+@pytest.mark.parametrize("fused", [256, 512])
+def test_what_is_narrow_is_written_by_whole_vectors(fused):
+    """Codes and error bits of four vectors of 32 bits at once, bfloat16 of two."""
+    storages = {"w": masters.bfloat16_8(), "m": int8(), "v": uint8_sqrt()}
+    for chosen in (storages, {"w": storages["w"]}):
+        program = stored_program(ro.adam.program(), chosen)
+        formats = dict.fromkeys(program.tensors, FLOAT32)
+        for name, storage in chosen.items():
+            formats |= storage.forms(name)
+        text = llvm.emit(program, formats, FLOAT32, fused)
+        stored = set(re.findall(r"store (<\d+ x i\d+>)", text))
+
+        assert stored == {f"<{fused // 8} x i8>", f"<{fused // 16} x i16>"}
+        assert assembly(text)

@@ -62,3 +62,43 @@ def test_formats_that_lose_nothing_keep_the_exact_operations():
     found = [node.op for node in elementwise(program)]
 
     assert (found.count(ops.SQRT), found.count(ops.DIV)) == (1, 3)
+
+
+@ro.rule
+def scaled_quotient(w, dw, root, t, *, a=1.0, c=1.0, e=1.0):
+    """Products with numbers of the step, one after another, and a quotient of two of them."""
+    return a * (dw * c) * e, a * dw / (root * c + e)
+
+
+factors = st.floats(2.0**-20, 2.0**20)
+medium = st.floats(2.0**-40, 2.0**40, width=32)  # so that nothing overflows on the way
+
+
+@given(st.lists(medium, min_size=1, max_size=20), factors, factors, factors)
+def test_products_with_numbers_of_the_step_are_regrouped(elements, a, c, e):
+    program = scaled_quotient.program()
+    dw = np.array(elements, np.float32)
+    found = []
+    for one in (program, lighter(program)):
+        with np.errstate(all="ignore"):
+            given = {"w": dw, "dw": dw, "root": dw, "t": 1.0, "a": a, "c": c, "e": e}
+            found.append(evaluate([*one.outputs.values()], given, np, np.float32))
+
+    assert len(elementwise(lighter(program))) == len(elementwise(program)) - 3
+    for exact, ours in zip(*found, strict=True):
+        assert ulps_apart(ours, exact).max() <= 2 * NEAR
+
+
+def test_adam_in_8_bits_multiplies_no_product_again_by_what_is_known_before():
+    """A number of the step, or of a block, meets another before it meets an element."""
+    program = stored_program(ro.adam.program(), {"m": int8(), "v": uint8_sqrt()})
+    known = {"step", "block"}
+    products = [
+        node
+        for node in elementwise(program)
+        if node.op is ops.MUL
+        and any(arg.rate in known and not arg.is_constant for arg in node.args)
+    ]
+    chained = [node for node in products if any(arg in products for arg in node.args)]
+
+    assert not chained

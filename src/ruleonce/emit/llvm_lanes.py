@@ -10,6 +10,11 @@ class Lanes:
 
     count: int = 1
 
+    @property
+    def places(self) -> range:
+        """The number of each lane."""
+        return range(self.count)
+
     def of(self, scalar: str) -> str:
         """The type of so many numbers of a type."""
         return scalar if self.count == 1 else f"<{self.count} x {scalar}>"

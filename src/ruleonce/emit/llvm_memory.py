@@ -19,7 +19,7 @@ STORED_AS: Mapping[Format, str] = {
     **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
 }  # fmt: skip
 
-_CACHE_LINE = 64  # bytes
+CACHE_LINE = 64  # bytes
 
 
 def host_number(index: int, name: str, node: Node, computed: Format) -> Iterator[str]:
@@ -88,7 +88,7 @@ def fetch_run(tensor: str, form: Format, count: int, at: str) -> Iterator[str]:
     size = form.itemsize
     yield f"%{tensor}.run.whole = mul nuw i64 {at}, {size}"
     yield f"%{tensor}.run.begin = udiv i64 %{tensor}.run.whole, {form.per_item}"
-    for place, begin in enumerate(range(0, count * size // form.per_item, _CACHE_LINE)):
+    for place, begin in enumerate(range(0, count * size // form.per_item, CACHE_LINE)):
         run = f"%{tensor}.run.{place}"
         yield f"{run}.begin = add nuw i64 %{tensor}.run.begin, {begin}"
         yield f"{run} = getelementptr i8, ptr %{tensor}.at, i64 {run}.begin"
@@ -140,8 +140,10 @@ def store(
     yield f"store {kept} {rounded}, ptr %{tensor}.out, align {form.itemsize}"
 
 
-def _bfloat16(tensor: str, single: str, lanes: Lanes) -> Iterator[str]:
-    """Round a float to the upper half of its bits, to nearest even; nan stays nan."""
+def in_upper_half(tensor: str, single: str, lanes: Lanes) -> Iterator[str]:
+    """Lines that round a float to the upper half of its bits, to nearest even, and leave them in
+    the upper half of %<tensor>.chosen; nan stays nan.
+    """
     t, bits, real, truth = f"%{tensor}", lanes.of("i32"), lanes.of("float"), lanes.of("i1")
 
     def all_(number: int) -> str:
@@ -151,12 +153,17 @@ def _bfloat16(tensor: str, single: str, lanes: Lanes) -> Iterator[str]:
     yield f"{t}.upper = lshr {bits} {t}.pattern, {all_(16)}"
     yield f"{t}.last = and {bits} {t}.upper, {all_(1)}"
     yield f"{t}.half = add {bits} {t}.last, {all_(32767)}"
-    yield f"{t}.sum = add {bits} {t}.pattern, {t}.half"
-    yield f"{t}.nearest = lshr {bits} {t}.sum, {all_(16)}"
-    yield f"{t}.quiet = or {bits} {t}.upper, {all_(64)}"
+    yield f"{t}.nearest = add {bits} {t}.pattern, {t}.half"
+    yield f"{t}.quiet = or {bits} {t}.pattern, {all_(64 << 16)}"
     yield f"{t}.isnan = fcmp uno {real} {single}, {lanes.all('float', '0.0')}"
     yield f"{t}.chosen = select {truth} {t}.isnan, {bits} {t}.quiet, {bits} {t}.nearest"
-    yield f"{t}.rounded = trunc {bits} {t}.chosen to {lanes.of('i16')}"
+
+
+def _bfloat16(tensor: str, single: str, lanes: Lanes) -> Iterator[str]:
+    bits = lanes.of("i32")
+    yield from in_upper_half(tensor, single, lanes)
+    yield f"%{tensor}.moved = lshr {bits} %{tensor}.chosen, {lanes.all('i32', '16')}"
+    yield f"%{tensor}.rounded = trunc {bits} %{tensor}.moved to {lanes.of('i16')}"
 
 
 def _rounded_to_odd(tensor: str, value: str, lanes: Lanes) -> Iterator[str]:

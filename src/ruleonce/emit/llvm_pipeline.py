@@ -1,9 +1,12 @@
-"""Blocks in a pipeline: the first stage of one block, then the later stages of the block before it.
+"""Blocks in a pipeline: the first stage of one block goes along with the second of that before it.
 
-Between two stages stand the numbers of a block, such as a scale: from the largest of all lanes to
+What a stage needs of the processor, another does not: the first divides, the second packs. And
+between two stages stand the numbers of a block, such as a scale: from the largest of all lanes to
 the reciprocal that is spread over the lanes again they take some 80 cycles, one after the other,
-about a quarter of the time of a block of 128. In a pipeline the processor makes them while it goes
-through the next block.
+which pass while the next block has begun.
+
+With the first block of a run goes itself, whose numbers are not known yet: what the second stage
+writes then is written again with the next block, and nobody reads it before.
 """
 
 from collections.abc import Iterator
@@ -11,45 +14,40 @@ from copy import copy
 
 from ..language.graph import Node
 from .llvm_operations import number_type
+from .llvm_stage_loop import Part, loop
 from .llvm_stages import Stages
 
 
+def fits(function: Stages) -> bool:
+    """Whether the blocks of a program go through a pipeline."""
+    return len(function.all) == 2 and all(stage.has_loop for stage in function.all)
+
+
 def blocks(function: Stages) -> Iterator[str]:
-    """The lines from behind %block.end up to %range.stored, with the branch from there. The last
-    time through, there is no new block any more, only that before it.
-    """
-    one, held = function.one, _held(function)
-    kinds = {node: number_type(node, function.computed) for node in held}
-    first, second, *_ = function.all
-    later = copy(function)
-    later.names = function.names | {node: f"{function.names[node]}.held" for node in held}
-    later.begin, later.end, later.number = "%later.begin", "%block.begin", "%later.number"
-    yield "  %block.is.new = icmp ult i64 %block.begin, %range.stop"
-    yield "  br i1 %block.is.new, label %block.first, label %block.made"
-    yield "block.first:"
-    yield from function.count()
-    yield from function.run([first], "block.first")
-    yield from function.before(second)
-    yield "  br label %block.made"
-    end = f"stage{first.number}.done" if first.has_loop else "block.first"
-    yield "block.made:"
-    for node, name in function.names.items():
-        if node in held:
-            yield (
-                f"  %{name}.made = phi {kinds[node]} [ %{name}, %{end} ], "
-                f"[ %{name}.held, %range.block ]"
-            )
-    yield "  %block.is.second = icmp ugt i64 %block.begin, %range.begin"
-    yield "  br i1 %block.is.second, label %block.later, label %range.stored"
-    yield "block.later:"
-    yield f"  %later.begin = sub nuw i64 %block.begin, {one.program.block}"
-    yield from later.count()
+    """The lines from %range.block, behind %block.end, up to %range.stored."""
+    held = _held(function)
+    first, second = function.all
+    before = copy(function)
+    before.names = function.names | {node: f"{function.names[node]}.held" for node in held}
+    yield "  %block.is.first = icmp eq i64 %block.begin, %range.begin"
+    yield f"  %block.behind = select i1 %block.is.first, i64 0, i64 {function.one.program.block}"
     for node in held:
-        yield from later.spread(node)
-    yield from later.run(later.all[1:], "block.later", known=second)
+        yield from before.spread(node)
+    yield from function.count()
+    yield from function.before(first)
+    yield from loop(
+        [Part(function, first), Part(before, second, "%block.behind")], "both", "range.block"
+    )
+    yield from function.before(second)
+    yield "  br label %block.done"
+    yield "block.done:"
+    yield "  %block.more = icmp ult i64 %block.end, %range.stop"
+    yield "  br i1 %block.more, label %range.block, label %block.last"
+    yield "block.last:"
+    yield from loop([Part(function, second)], "last", "block.last")
     yield "  br label %range.stored"
     yield "range.stored:"
-    yield "  br i1 %block.is.new, label %range.block, label %range.done"
+    yield "  br label %range.done"
 
 
 def carried(function: Stages) -> Iterator[str]:
@@ -57,18 +55,12 @@ def carried(function: Stages) -> Iterator[str]:
     for node in _held(function):
         name, kind = function.names[node], number_type(node, function.computed)
         nothing = "0.0" if kind in ("float", "double") else "0"
-        yield (
-            f"  %{name}.held = phi {kind} [ {nothing}, %range.ready ], "
-            f"[ %{name}.made, %range.stored ]"
-        )
+        yield (f"  %{name}.held = phi {kind} [ {nothing}, %range.ready ], [ %{name}, %block.done ]")
 
 
 def _held(function: Stages) -> list[Node]:
-    """The numbers of a block that are known after its first stage and needed in a later one."""
-    first, second, *others = function.all
-    known = [*first.before, *second.before]
-    users = [*second.elements, *second.largest]
-    for stage in others:
-        users += [*stage.before, *stage.elements]
-    used = {arg for node in users for arg in node.args} | set(function.one.written.values())
-    return [node for node in known if node in used]
+    """The numbers of a block that are known after its first stage and needed in the second."""
+    first, second = function.all
+    used = {arg for node in second.elements for arg in node.args}
+    used |= set(function.one.written.values())
+    return [node for node in (*first.before, *second.before) if node in used]

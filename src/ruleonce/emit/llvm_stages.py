@@ -9,9 +9,9 @@ from ..language.program import Pass
 from . import llvm_division as division
 from . import llvm_sums as sums
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, element_number, host_number, load, store
+from .llvm_memory import FLOATS, host_number, load, store
 from .llvm_operations import number_type, operand, operation
-from .llvm_work import operations
+from .llvm_stage_loop import Part, loop
 from .names import identifier, node_names
 from .stages import Stage, roots_of, stages_of
 
@@ -36,12 +36,12 @@ class Stages:
         waiting = {node for stage in self.all for node in stage.earlier}
         used = {arg for stage in self.all for node in stage.elements for arg in node.args}
         narrow = [x for tensor, x in one.written.items() if formats[tensor].itemsize <= 2]
-        self._cut = {node for node in narrow if node not in used and node not in waiting}
-        self._waiting = [node for node in self.names if node in waiting]
+        self.cut = {node for node in narrow if node not in used and node not in waiting}
+        self.waiting = [node for node in self.names if node in waiting]
 
     def scratch(self) -> Iterator[str]:
         """Memory for what waits for a later stage, of two blocks, and for sums."""
-        for node in self._waiting:
+        for node in self.waiting:
             kept = f"[{2 * self.one.program.block} x {number_type(node, self.computed)}]"
             yield f"  %{self.names[node]}.kept = alloca {kept}, align 64"
         for place in range(len(self.one.sums)):
@@ -67,22 +67,18 @@ class Stages:
     def stages(self) -> Iterator[str]:
         """The work on a block, from %range.block to %range.stored."""
         yield from self.count()
-        yield from self.run(self.all, "range.block")
+        label = "range.block"
+        for stage in self.all:
+            yield from self.before(stage)
+            if stage.has_loop:
+                yield from loop([Part(self, stage)], f"stage{stage.number}", label)
+                label = f"stage{stage.number}.done"
         yield f"  br label %{'block.sums' if self.one.sums else 'range.stored'}"
 
     def count(self) -> Iterator[str]:
         """The number of the block."""
         shift = self.one.program.block.bit_length() - 1
         yield f"  {self.number} = lshr i64 {self.begin}, {shift}"
-
-    def run(self, stages: Sequence[Stage], label: str, known: Stage | None = None) -> Iterator[str]:
-        """Some stages, behind `label`; the numbers of one may be known already."""
-        for stage in stages:
-            if stage is not known:
-                yield from self.before(stage)
-            if stage.has_loop:
-                yield from self._loop(stage, label)
-                label = f"stage{stage.number}.done"
 
     def before(self, stage: Stage) -> Iterator[str]:
         """The numbers of the block that are known before a stage."""
@@ -100,142 +96,35 @@ class Stages:
                 yield f"  {line}"
             yield from self.spread(node)
         for tensor, node in self.one.written.items():
-            if self._is_of_block(tensor) and stage.number == node.stage:
+            if self.is_of_block(tensor) and stage.number == node.stage:
                 value = operand(node, self.names, self.computed, ONE)
                 form = self.formats[tensor]
                 for line in store(identifier(tensor), value, form, self.computed, ONE, self.number):
                     yield f"  {line}"
 
-    def _loop(self, stage: Stage, label: str) -> Iterator[str]:
-        """One time through the elements."""
-        prefix, last = f"stage{stage.number}", f"stage{stage.number}.stored"
-        names = self._names_in_loop()
-        yield f"  br label %{prefix}.loop"
-        yield f"{prefix}.loop:"
-        at = f"%{prefix}.i"
-        yield f"  {at} = phi i64 [ {self.begin}, %{label} ], [ %{prefix}.next, %{last} ]"
-        whole = self.lanes.of(self._whole)
-        for node in stage.largest:
-            name, zero = self.names[node], self.lanes.all(self._whole, "0")
-            yield f"  %{name}.most = phi {whole} [ {zero}, %{label} ], [ %{name}.more, %{last} ]"
-        mine = [
-            (place, node)
-            for place, node in enumerate(self.one.sums)
-            if node.args[0].stage == stage.number
-        ]
-        for place, node in mine:
-            kind = sums.added_in(node, self.computed)
-            total = f"%range.sum{place}"
-            yield f"  {total} = phi {kind} [ 0.0, %{label} ], [ {total}.next, %{last} ]"
-        yield f"  %{prefix}.place = and i64 {at}, {2 * self.one.program.block - 1}"
-        for line in self._elements(stage, names, at):
-            yield line if line.endswith(":") else f"  {line}"
-        for place, node in mine:
-            for line in sums.summand(place, node, names, self.computed):
-                yield f"  {line}"
-            kind = sums.added_in(node, self.computed)
-            total = f"%range.sum{place}"
-            yield f"  {total}.next = fadd reassoc {kind} {total}, %range.summand{place}"
-        yield f"  br label %{last}"
-        yield f"{last}:"
-        yield f"  %{prefix}.next = add nuw i64 {at}, {self.lanes.count}"
-        yield f"  %{prefix}.more = icmp ult i64 %{prefix}.next, {self.end}"
-        yield f"  br i1 %{prefix}.more, label %{prefix}.loop, label %{prefix}.done"
-        yield f"{prefix}.done:"
-        for place, node in mine:
-            total = f"%range.sum{place}.next"
-            if sums.added_in(node, self.computed) != "double":
-                yield f"  {total}.wide = fpext float {total} to double"
-                total = f"{total}.wide"
-            yield f"  %sum{place}.before = load double, ptr %sum{place}.at"
-            yield f"  %sum{place}.after = fadd double %sum{place}.before, {total}"
-            yield f"  store double %sum{place}.after, ptr %sum{place}.at"
-
-    def _elements(self, stage: Stage, names: Mapping[Node, str], at: str) -> Iterator[str]:
-        """The work on the elements at %stage.i."""
-        for node in stage.earlier:
-            kind = self.lanes.of(number_type(node, self.computed))
-            yield from self._kept_at(node, stage)
-            value = f"%{self.names[node]}.{stage.number}"
-            yield f"{value} = load {kind}, ptr {_kept(self, node, stage)}, align 4"
-        # What is there already has a name of its own in each stage.
-        again = [node for node in stage.elements if node.stage < stage.number]
-        own = {node: f"{self.names[node]}.{stage.number}" for node in (*stage.earlier, *again)}
-        names = {**names, **own}
-        for node in stage.elements:
-            if node.name == bits.INDEX:
-                yield from element_number(at, self.lanes, names[node])
-            elif node.op is None:
-                tensor = str(node.name)
-                form = self.formats[tensor]
-                yield from load(identifier(tensor), form, self.computed, self.lanes, at)
-        yield from operations(
-            [node for node in stage.elements if node.op is not None],
-            names,
-            self.names,
-            self.computed,
-            self.lanes,
-            f"stage{stage.number}.quotients",
-            multiplies=self.lanes is not ONE,
-            cut=self._cut,
-        )
-        for node in stage.largest:
-            yield from self._larger(node, names)
-        yield from self._results(stage, names, at)
-
-    def _results(self, stage: Stage, names: Mapping[Node, str], at: str) -> Iterator[str]:
-        """What is written to tensors, and what waits for later stages."""
-        for tensor, node in self.one.written.items():
-            if not self._is_of_block(tensor) and node.stage == stage.number:
-                value = operand(node, names, self.computed, self.lanes)
-                yield from store(
-                    identifier(tensor),
-                    value,
-                    self.formats[tensor],
-                    self.computed,
-                    self.lanes,
-                    at,
-                    is_exact=bits.is_bfloat16(node),
-                )
-        for node in self._waiting:
-            if node in stage.elements:
-                kind = self.lanes.of(number_type(node, self.computed))
-                yield from self._kept_at(node, stage)
-                value = operand(node, names, self.computed, self.lanes)
-                yield f"store {kind} {value}, ptr {_kept(self, node, stage)}, align 4"
-
-    def _kept_at(self, node: Node, stage: Stage) -> Iterator[str]:
-        kind = number_type(node, self.computed)
-        yield (
-            f"{_kept(self, node, stage)} = getelementptr {kind}, ptr %{self.names[node]}.kept, "
-            f"i64 %stage{stage.number}.place"
-        )
+    def _largest(self, node: Node) -> Iterator[str]:
+        """The largest of all lanes: of the halves, then of the halves of that, down to one."""
+        name, most = self.names[node], f"%{self.names[node]}.more"
+        whole, number, count = self.lanes.of(self.whole), FLOATS[self.computed], self.lanes.count
+        if self.lanes is ONE:
+            yield f"%{name} = bitcast {self.whole} {most} to {number}"
+            return
+        largest = f"@llvm.umax.{self.lanes.suffix('i', 8 * self.computed.itemsize)}"
+        while count > 1:
+            count //= 2
+            places = [f"i32 {x + count}" if x < count else "i32 poison" for x in self.lanes.places]
+            half, found = f"%{name}.half.{count}", f"%{name}.of.{count}"
+            mask = f"{self.lanes.of('i32')} <{', '.join(places)}>"
+            yield f"{half} = shufflevector {whole} {most}, {whole} poison, {mask}"
+            yield f"{found} = call {whole} {largest}({whole} {most}, {whole} {half})"
+            most = found
+        yield f"%{name}.lanes = bitcast {whole} {most} to {self.lanes.of(number)}"
+        yield f"%{name} = extractelement {self.lanes.of(number)} %{name}.lanes, i64 0"
 
     @property
-    def _whole(self) -> str:
+    def whole(self) -> str:
+        """The type of the bits of a number."""
         return f"i{8 * self.computed.itemsize}"
-
-    def _larger(self, node: Node, names: Mapping[Node, str]) -> Iterator[str]:
-        """Magnitudes are ordered as their bits are, and nan is above all."""
-        name, lanes = self.names[node], self.lanes
-        whole, number = lanes.of(self._whole), lanes.of(FLOATS[self.computed])
-        value = operand(node.args[0], names, self.computed, lanes)
-        mask = lanes.all(self._whole, str((1 << (8 * self.computed.itemsize - 1)) - 1))
-        largest = f"@llvm.umax.{lanes.suffix('i', 8 * self.computed.itemsize)}"
-        yield f"%{name}.bits = bitcast {number} {value} to {whole}"
-        yield f"%{name}.size = and {whole} %{name}.bits, {mask}"
-        yield f"%{name}.more = call {whole} {largest}({whole} %{name}.most, {whole} %{name}.size)"
-
-    def _largest(self, node: Node) -> Iterator[str]:
-        name, most = self.names[node], f"%{self.names[node]}.more"
-        if self.lanes is not ONE:
-            suffix = self.lanes.suffix("i", 8 * self.computed.itemsize)
-            yield (
-                f"%{name}.reduced = call {self._whole} @llvm.vector.reduce.umax.{suffix}("
-                f"{self.lanes.of(self._whole)} {most})"
-            )
-            most = f"%{name}.reduced"
-        yield f"%{name} = bitcast {self._whole} {most} to {FLOATS[self.computed]}"
 
     def spread(self, node: Node) -> Iterator[str]:
         """Lines that put a number of the block into each lane, where there are several."""
@@ -244,15 +133,18 @@ class Stages:
             for line in self.lanes.spread(self.names[node], kind):
                 yield f"  {line}"
 
-    def _names_in_loop(self) -> dict[Node, str]:
+    def names_in_loop(self, stage: Stage, tag: str) -> dict[Node, str]:
+        """What values are called in a loop that does a stage; `tag` makes the names of this time
+        through an element its own.
+        """
+        own = {node: f"{self.names[node]}.{tag}" for node in (*stage.earlier, *stage.elements)}
         if self.lanes is ONE:
-            return dict(self.names)
-        return {
-            node: name if node.rate == "element" else f"{name}.all"
-            for node, name in self.names.items()
-        }
+            return {**self.names, **own}
+        slow = {n: f"{name}.all" for n, name in self.names.items() if n.rate != "element"}
+        return {**self.names, **slow, **own}
 
-    def _is_of_block(self, tensor: str) -> bool:
+    def is_of_block(self, tensor: str) -> bool:
+        """Whether a tensor has one number for each block."""
         return tensor in self.one.program.of_blocks
 
     def store_sums(self) -> Iterator[str]:
@@ -278,7 +170,3 @@ class Stages:
             yield f"  store double {at}.total, ptr {at}.at"
             yield f"  store double 0.0, ptr %sum{place}.at"
         yield "  br label %range.stored"
-
-
-def _kept(function: Stages, node: Node, stage: Stage) -> str:
-    return f"%{function.names[node]}.kept.{stage.number}"

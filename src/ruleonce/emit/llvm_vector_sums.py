@@ -15,11 +15,11 @@ from ..language.graph import Node
 from ..language.program import Pass
 from . import llvm_sums as sums
 from .llvm_lanes import Lanes
-from .llvm_memory import FLOATS, STORED_AS
+from .llvm_memory import FLOATS
 from .llvm_operations import operand
-from .llvm_vectors import AHEAD, Vectors
+from .llvm_packing import Packed, store_packed
+from .llvm_vectors import AHEAD, Vectors, begin_of_stream
 from .llvm_work import closing, opening
-from .names import identifier
 
 Formats = Mapping[str, Format]
 
@@ -35,7 +35,7 @@ def function(
     streams = _streams(one)
     yield from opening(one, name, block, block)
     for place, stream in enumerate(streams):
-        yield from _stream(one, formats, stream, place * block // len(streams))
+        yield from begin_of_stream(one, formats, stream, place * block // len(streams))
     yield from (f"  {line}" for line in vectors.ready())
     yield f"  br i1 {vectors.fit[0]}, label %range.block, label %range.done"
     yield "range.block:"
@@ -49,12 +49,15 @@ def function(
     for stream in streams:
         for adder in adders:
             yield from (f"  {line}" for line in adder.begin(stream))
+    packed: dict[str, Packed] = {}
     for stream in streams:
-        for line in vectors.work(stream=stream, ahead=block if streams[1:] else AHEAD):
+        for line in vectors.work(packed, stream=stream, ahead=block if streams[1:] else AHEAD):
             yield line if line.endswith(":") else f"  {line}"
         names = vectors.names_in(stream)
         for adder in adders:
             yield from (f"  {line}" for line in adder.add(stream, names))
+    for prefix, written in packed.items():
+        yield from (f"  {line}" for line in store_packed(prefix, written, computed, lanes))
     yield "  br label %range.last"
     yield "range.last:"
     yield f"  %range.next = add nuw i64 %range.i, {lanes.count}"
@@ -76,13 +79,6 @@ def _streams(one: Pass) -> list[str]:
     count = 1 if one.written else max(1, _STREAMS // max(1, len(one.read)))
     count = 1 << (count.bit_length() - 1)
     return [""] if count == 1 else [f".s{place}" for place in range(count)]
-
-
-def _stream(one: Pass, formats: Formats, stream: str, begin: int) -> Iterator[str]:
-    """Where a stream begins in each tensor, counted from the begin of a block."""
-    for tensor in one.read if stream else ():
-        name, kept = identifier(tensor), STORED_AS[formats[tensor]]
-        yield f"  %{name}{stream}.at = getelementptr {kept}, ptr %{name}.at, i64 {begin}"
 
 
 class _Adder:

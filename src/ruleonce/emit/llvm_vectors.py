@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..formats import FLOAT64, Format
-from ..language.bits import is_bfloat16
 from ..language.graph import Node, in_order
 from ..language.program import Pass
 from . import llvm_division as division
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, fetch, host_number, load, store
+from .llvm_memory import CACHE_LINE, FLOATS, STORED_AS, fetch, host_number, load
 from .llvm_operations import LIBRARY, operand
+from .llvm_packing import Packed, store_packed, together
 from .llvm_work import closing, opening, operations
 from .names import identifier, node_names
 from .stages import roots_of
@@ -97,13 +97,20 @@ class Vectors:
             for node, name in ({**self.names, **self._leaves}).items()
         }
 
-    def work(self, *, stream: str = "", ahead: int = AHEAD) -> Iterator[str]:
-        """The work on the vector at %range.i, counted from %<tensor><stream>.at."""
+    def work(
+        self, packed: dict[str, Packed], *, stream: str = "", ahead: int = AHEAD, first: int = 0
+    ) -> Iterator[str]:
+        """The work on the vector at %range.i, counted from %<tensor><stream>.at; what is to be
+        written goes to `packed`.
+
+        first   the place of its first element among those that are gone through together
+        """
         names = self.names_in(stream)
         for tensor in self.one.read:
-            name = f"{identifier(tensor)}{stream}"
-            yield from load(name, self.formats[tensor], self.computed, self.lanes)
-            yield from fetch(name, self.formats[tensor], ahead)
+            name, form = f"{identifier(tensor)}{stream}", self.formats[tensor]
+            yield from load(name, form, self.computed, self.lanes)
+            if first * form.itemsize % CACHE_LINE == 0:
+                yield from fetch(name, form, ahead)
         yield from operations(
             self.one.body,
             names,
@@ -114,15 +121,9 @@ class Vectors:
             multiplies=bool(self.divisions),
         )
         for tensor, node in self.one.written.items():
-            value = operand(node, names, self.computed, self.lanes)
-            yield from store(
-                identifier(tensor),
-                value,
-                self.formats[tensor],
-                self.computed,
-                self.lanes,
-                is_exact=is_bfloat16(node),
-            )
+            value, name = operand(node, names, self.computed, self.lanes), identifier(tensor)
+            one = packed.setdefault(f"{name}.packed", Packed(node, self.formats[tensor]))
+            one.add(value, f"{name}{stream}", "%range.i")
 
     @property
     def _leaves(self) -> dict[Node, str]:
@@ -138,19 +139,34 @@ def function(
 ) -> Iterator[str]:
     """The lines of `<rule>.vectors`."""
     vectors = Vectors.of(one, formats, computed, lanes)
-    yield from opening(one, name, lanes.count, _WORTH * lanes.count)
+    count = max((together(formats[tensor], computed) for tensor in one.written), default=1)
+    streams = [f".{place}" if count > 1 else "" for place in range(count)]
+    yield from opening(one, name, count * lanes.count, _WORTH * lanes.count)
     yield from (f"  {line}" for line in vectors.ready())
+    for place, stream in enumerate(streams):
+        yield from begin_of_stream(one, formats, stream, place * lanes.count)
     yield f"  br i1 {vectors.fit[0]}, label %range.loop, label %range.done"
     yield "range.loop:"
     yield "  %range.i = phi i64 [ %range.begin, %range.ready ], [ %range.next, %range.stored ]"
-    for line in vectors.work():
-        yield line if line.endswith(":") else f"  {line}"
+    packed: dict[str, Packed] = {}
+    for place, stream in enumerate(streams):
+        for line in vectors.work(packed, stream=stream, first=place * lanes.count):
+            yield line if line.endswith(":") else f"  {line}"
+    for prefix, written in packed.items():
+        yield from (f"  {line}" for line in store_packed(prefix, written, computed, lanes))
     yield "  br label %range.stored"
     yield "range.stored:"
-    yield f"  %range.next = add nuw i64 %range.i, {lanes.count}"
+    yield f"  %range.next = add nuw i64 %range.i, {count * lanes.count}"
     yield "  %range.more = icmp ult i64 %range.next, %range.stop"
     yield "  br i1 %range.more, label %range.loop, label %range.done"
     yield from closing()
+
+
+def begin_of_stream(one: Pass, formats: Formats, stream: str, begin: int) -> Iterator[str]:
+    """Where a stream with a name begins in each tensor: so many elements behind the first."""
+    for tensor in {**dict.fromkeys(one.read), **one.written} if stream else ():
+        name, kept = identifier(tensor), STORED_AS[formats[tensor]]
+        yield f"  %{name}{stream}.at = getelementptr {kept}, ptr %{name}.at, i64 {begin}"
 
 
 def declarations(computed: Format, lanes: Lanes) -> Iterator[str]:

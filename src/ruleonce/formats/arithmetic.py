@@ -6,33 +6,35 @@ tensor is stored in a format that does not keep every bit,
 
     x / c                 is x * (1 / c), for a number c of the step, whose reciprocal is known once
     sqrt(x * c)           is sqrt(x) * sqrt(c), if sqrt(x) is needed anyway, as to store v
+    x * c * d             is x * (c * d), for numbers c and d of the step or of a block
+    (x * s) * (x * s)     is (x * x) * (s * s), for a number s of a block, such as a scale
+    x * a / (y * c + e)   is x * (a / c) / (y + e / c), for numbers a, c and e of the step
 
-Each result is off by at most 2 units in the last place of a float32, and it is the same on every
+Each result is off by some units in the last place of a float32, and it is the same on every
 engine. Programs whose formats keep every bit have the exact operations.
 """
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from ..language import ops
 from ..language.graph import Graph, Node, in_order
+from ..language.ops import Op
 from ..language.program import Program
 
 
 @lru_cache(maxsize=256)
 def lighter(program: Program) -> Program:
     """The program with the lighter arithmetic; made once for each."""
-    graph = Graph()
     roots = (*program.outputs.values(), *program.scalars.values(), *program.reports)
     nodes = in_order(roots)
-    rooted = {node.args[0] for node in nodes if node.op is ops.SQRT}
-    known: set[Node] = set()  # what takes the place of those
+    made = _Lighter(nodes, roots)
     new: dict[Node, Node] = {}
     for node in nodes:
-        new[node] = _in_its_place(graph, node, [new[arg] for arg in node.args], known)
-        if node in rooted:
-            known.add(new[node])
+        new[node] = made.of(node, [new[arg] for arg in node.args])
     return replace(
         program,
         outputs={name: new[node] for name, node in program.outputs.items()},
@@ -42,35 +44,110 @@ def lighter(program: Program) -> Program:
     )
 
 
-def _in_its_place(graph: Graph, node: Node, args: list[Node], known: set[Node]) -> Node:
-    if node.name is not None:
-        return graph.input(node.name, node.rate, node.kind)
-    if node.op is None:
-        assert node.value is not None  # noqa: S101
-        return graph.constant(node.value, node.kind)
-    if node.op is ops.DIV and args[0].rate == "element" and _is_of_step(args[1]):
-        return graph.apply(ops.MUL, args[0], _reciprocal(graph, args[1]))
-    if node.op is ops.SQRT and (factors := _factors(args[0], known)):
-        return graph.apply(ops.MUL, *(graph.apply(ops.SQRT, x) for x in factors))
-    return graph.apply(node.op, *args)
+class _Lighter:
+    """The graph of the lighter arithmetic, as it grows.
+
+    rooted   what the program takes the root of
+    known    what takes the place of those
+    alone    what takes the place of a value that is used once, so nothing is lost if it is not made
+    """
+
+    def __init__(self, nodes: Sequence[Node], roots: Sequence[Node]) -> None:
+        self._graph = Graph()
+        self._rooted = {node.args[0] for node in nodes if node.op is ops.SQRT}
+        self._known: set[Node] = set()
+        used = Counter([arg for node in nodes for arg in set(node.args)] + list(roots))
+        self._once = {node for node, count in used.items() if count == 1}
+        self._alone: set[Node] = set()
+
+    def of(self, node: Node, args: list[Node]) -> Node:
+        """What takes the place of a node, from what takes that of its operands."""
+        found = self._in_its_place(node, args)
+        if node in self._rooted:
+            self._known.add(found)
+        if node in self._once:
+            self._alone.add(found)
+        return found
+
+    def _in_its_place(self, node: Node, args: list[Node]) -> Node:
+        graph = self._graph
+        if node.name is not None:
+            return graph.input(node.name, node.rate, node.kind)
+        if node.op is None:
+            assert node.value is not None  # noqa: S101
+            return graph.constant(node.value, node.kind)
+        if node.op is ops.DIV and args[0].rate == "element":
+            return self._quotient(*args)
+        if node.op is ops.SQRT and (factors := self._factors(args[0])):
+            return graph.apply(ops.MUL, *(graph.apply(ops.SQRT, x) for x in factors))
+        return self._product(*args) if node.op is ops.MUL else graph.apply(node.op, *args)
+
+    def _quotient(self, x: Node, y: Node) -> Node:
+        graph = self._graph
+        if _is_of_step(y):
+            return self._product(x, self._reciprocal(y))
+        above, below = self._scaled(x), self._moved(y)
+        if above and below:
+            (x, a), (y, c, e) = above, below
+            x = graph.apply(ops.MUL, x, graph.apply(ops.MUL, a, self._reciprocal(c)))
+            y = graph.apply(ops.ADD, y, graph.apply(ops.MUL, e, self._reciprocal(c)))
+        return graph.apply(ops.DIV, x, y)
+
+    def _scaled(self, node: Node) -> tuple[Node, Node] | None:
+        """The x and a of x * a, a number of the step, where the product is of no other use."""
+        x, a = _split(node, ops.MUL)
+        return (x, a) if a and _is_of_step(a) and node in self._alone else None
+
+    def _moved(self, node: Node) -> tuple[Node, Node, Node] | None:
+        """The same of y * c + e."""
+        product, e = _split(node, ops.ADD)
+        if e is None or not _is_of_step(e) or node not in self._alone:
+            return None
+        scaled = self._scaled(product)
+        return (*scaled, e) if scaled else None
+
+    def _product(self, x: Node, y: Node) -> Node:
+        graph = self._graph
+        for one, other in ((x, y), (y, x)):
+            rest, known = _split(one, ops.MUL) if one in self._alone else (one, None)
+            if not known:
+                continue
+            if x is y and known.rate == "block":
+                square = graph.apply(ops.MUL, known, known)
+                return graph.apply(ops.MUL, graph.apply(ops.MUL, rest, rest), square)
+            if _is_known_before(other, one):
+                return graph.apply(ops.MUL, rest, graph.apply(ops.MUL, known, other))
+        return graph.apply(ops.MUL, x, y)
+
+    def _reciprocal(self, number: Node) -> Node:
+        """1 / c, on the host; infinite for 0, where Python would refuse."""
+        graph = self._graph
+        one, nothing = graph.constant(1.0), graph.constant(0.0)
+        is_zero = graph.apply(ops.EQ, number, nothing)
+        some = graph.apply(ops.WHERE, is_zero, one, number)
+        found = graph.apply(ops.DIV, one, some)
+        return graph.apply(ops.WHERE, is_zero, graph.constant(math.inf), found)
+
+    def _factors(self, node: Node) -> tuple[Node, Node] | None:
+        """The x and c of x * c, where the root of x is known and c is a number of the step."""
+        x, c = _split(node, ops.MUL)
+        return (x, c) if c and _is_of_step(c) and x in self._known else None
+
+
+def _split(node: Node, op: Op) -> tuple[Node, Node | None]:
+    """The operands of an operation on elements and what is known before them: that comes last."""
+    if node.op is op and node.rate == "element":
+        x, y = node.args
+        if _is_known_before(y, x):
+            return x, y
+        if _is_known_before(x, y):
+            return y, x
+    return node, None
+
+
+def _is_known_before(number: Node, x: Node) -> bool:
+    return x.rate == "element" and (_is_of_step(number) or number.rate == "block")
 
 
 def _is_of_step(node: Node) -> bool:
     return node.rate == "step" and not node.level and not node.is_constant
-
-
-def _reciprocal(graph: Graph, number: Node) -> Node:
-    """1 / c, on the host; infinite for 0, where Python would refuse."""
-    one, nothing = graph.constant(1.0), graph.constant(0.0)
-    is_zero = graph.apply(ops.EQ, number, nothing)
-    some = graph.apply(ops.WHERE, is_zero, one, number)
-    found = graph.apply(ops.DIV, one, some)
-    return graph.apply(ops.WHERE, is_zero, graph.constant(math.inf), found)
-
-
-def _factors(node: Node, known: set[Node]) -> tuple[Node, Node] | None:
-    """The x and c of x * c, where the root of x is known and c is a number of the step."""
-    if node.op is not ops.MUL:
-        return None
-    x, c = node.args if _is_of_step(node.args[1]) else node.args[::-1]
-    return (x, c) if _is_of_step(c) and x in known else None

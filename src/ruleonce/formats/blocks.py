@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any  # symbols
 
-from ..language.functions import abs, maximum, sqrt, where  # noqa: A004
+from ..language.functions import abs, sqrt, where  # noqa: A004
 from .floating import FLOAT32, INT4, INT8, UINT4, UINT8, Format
 from .functions import bits, block_max, from_bits, integer, number
 from .storage import Part, Storage, per_block
@@ -30,17 +30,16 @@ def _once(make: Callable[[int], Storage]) -> Callable[..., Storage]:
     return of
 
 
-def _scale(largest: Any, levels: float) -> Any:
+def _scale(largest: Any, levels: float) -> tuple[Any, Any]:
+    """The scale of a block, and that which its elements are divided by: it is not 0."""
     odd = largest - largest  # 0; nan for inf and nan
-    return where(largest == 0, 0.0, maximum(largest * (1 / levels), _SMALLEST)) + odd
-
-
-def _in_levels(x: Any, scale: Any) -> Any:
-    return x * where(scale == 0, 0.0, 1.0 / scale)
+    scale = largest * (1 / levels)
+    divisor = where(scale < _SMALLEST, _SMALLEST, scale)
+    return where(largest == 0, 0.0, divisor) + odd, divisor
 
 
 def _at_least_one(levels: Any, x: Any) -> Any:
-    return where(levels > 1, levels, where(x > 0, 1.0, 0.0))
+    return where(x > 0, where(levels > 1, levels, 1.0), levels)
 
 
 def _with_sign_of(whole: Any, size: Any) -> Any:
@@ -81,15 +80,15 @@ def _finer_towards_0(
     def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
         size = abs(number(codes))
         coarse = size * apart - knee * (apart - 1)
-        levels = where(coarse > size, coarse, size) * scale
-        return _with_sign_of(codes, levels)
+        return _with_sign_of(codes, where(coarse > size, coarse, size)) * scale
 
     def encode(x):  # type: ignore[no-untyped-def]
-        scale = _scale(block_max(x), largest)
-        levels = abs(_in_levels(x, scale))
-        coarse = levels * (1 / apart) + knee * (1 - 1 / apart)
-        size = where(coarse < levels, coarse, levels)
-        return integer(_with_sign_of(bits(x), size)), scale
+        scale, divisor = _scale(block_max(x), largest)
+        inverse, most = 1.0 / divisor, divisor * knee
+        fine = where(x < most, x, most)
+        fine = where(fine > -most, fine, -most)
+        levels = x * (inverse * (1 / apart)) + fine * (inverse * (1 - 1 / apart))
+        return integer(levels), scale
 
     return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
@@ -102,8 +101,8 @@ def int8_linear(block: int = BLOCK) -> Storage:
         return number(codes) * scale
 
     def encode(x):  # type: ignore[no-untyped-def]
-        scale = _scale(block_max(x), 127.0)
-        return integer(_in_levels(x, scale)), scale
+        scale, divisor = _scale(block_max(x), 127.0)
+        return integer(x * (1.0 / divisor)), scale
 
     return Storage("int8_linear", decode, encode, _parts(INT8), block, (int8_linear, block))
 
@@ -135,8 +134,8 @@ def _roots(made_by: Any, codes: Format, largest: float, block: int) -> Storage:
 
     def encode(x):  # type: ignore[no-untyped-def]
         root = sqrt(x)
-        scale = _scale(block_max(root), largest)
-        return integer(_at_least_one(_in_levels(root, scale), root)), scale
+        scale, divisor = _scale(block_max(root), largest)
+        return integer(_at_least_one(root * (1.0 / divisor), root)), scale
 
     return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
@@ -149,8 +148,8 @@ def uint8_linear(block: int = BLOCK) -> Storage:
         return number(codes) * scale
 
     def encode(x):  # type: ignore[no-untyped-def]
-        scale = _scale(block_max(x), 255.0)
-        return integer(_at_least_one(_in_levels(x, scale), x)), scale
+        scale, divisor = _scale(block_max(x), 255.0)
+        return integer(_at_least_one(x * (1.0 / divisor), x)), scale
 
     return Storage("uint8_linear", decode, encode, _parts(UINT8), block, (uint8_linear, block))
 
@@ -167,8 +166,8 @@ def _float8(made_by: Any, mantissa: int, bias: int, largest: float, block: int) 
         return where(number(codes) < 0, -size, size) * scale
 
     def encode(x):  # type: ignore[no-untyped-def]
-        scale = _scale(block_max(x), largest)
-        levels = _in_levels(x, scale)
+        scale, divisor = _scale(block_max(x), largest)
+        levels = x * (1.0 / divisor)
         levels = where(levels == levels, levels, 0.0)  # noqa: PLR0124  (what bits nan has is open)
         pattern = bits(abs(levels) * (1 / shift))
         half = (1 << (cut - 1)) - 1

@@ -24,17 +24,15 @@ def bfloat16_8() -> Storage:
     """bfloat16 and 8 more bits: the upper 24 of the 32 bits of a float32.
 
     The bfloat16 is the nearest, away from 0 where two are as near. The error is the difference of
-    the bit patterns.
+    the bit patterns, whose lower bits are those of the pattern: no more are stored.
     """
 
     def decode(weights, error):  # type: ignore[no-untyped-def]  # symbols
         return from_bits(bits(weights) + (error << 8))
 
     def encode(x):  # type: ignore[no-untyped-def]
-        pattern = where(x == x, bits(x), _NAN)  # noqa: PLR0124  (not for nan)
-        whole = (pattern + 0x80) >> 8
-        upper = (whole + 0x80) >> 8
-        return from_bits(upper << 16), whole - (upper << 8)
+        pattern = where(x == x, bits(x), _NAN) + 0x80  # noqa: PLR0124  (not for nan)
+        return from_bits(((pattern + 0x8000) >> 16) << 16), pattern >> 8
 
     parts = {"weights": Part(BFLOAT16), "error": Part(INT8)}
     return Storage("bfloat16+8", decode, encode, parts, made_by=(bfloat16_8,))
@@ -52,8 +50,7 @@ def bfloat16_16() -> Storage:
 
     def encode(x):  # type: ignore[no-untyped-def]
         pattern = where(x == x, bits(x), _NAN)  # noqa: PLR0124
-        upper = ((pattern + 0x8000) >> 16) << 16
-        return from_bits(upper), pattern - upper
+        return from_bits(((pattern + 0x8000) >> 16) << 16), pattern
 
     parts = {"weights": Part(BFLOAT16), "error": Part(INT16)}
     return Storage("bfloat16+16", decode, encode, parts, made_by=(bfloat16_16,), is_exact=True)
