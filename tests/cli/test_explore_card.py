@@ -197,7 +197,7 @@ def nested(expression):
             for value, (name, *_) in zip(values[len(LEAVES) :], expression.steps, strict=True)
         )
         *_, last = (w, *numbers)
-        return last, m
+        return w - last, m  # a rule may not return its gradient, which 1 * dw is
 
     return ro.rule(random)
 
