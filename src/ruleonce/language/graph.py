@@ -6,6 +6,7 @@ rule writes twice is computed once, and it folds operations on constants.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any  # the values of nodes are numbers, or arrays of any library
 
 from . import bits, ops
@@ -146,6 +147,11 @@ def _unchanged(op: Op, args: tuple[Node, ...]) -> Node | None:
 
 def in_order(outputs: Iterable[Node]) -> tuple[Node, ...]:
     """Every node that the outputs need, each after its operands; the order is always the same."""
+    return _ordered(tuple(outputs))
+
+
+@lru_cache(maxsize=1024)  # who evaluates a graph asks for the same order at every step
+def _ordered(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
     return tuple(dict.fromkeys(node for output in outputs for node in _walk(output)))
 
 
