@@ -157,7 +157,7 @@ def test_a_deck_that_is_imported_again_renews_its_cards(tmp_path):
     """Anki knows a card by its guid: another one would be a second card."""
     guids = []
     for name in ("first", "second"):
-        export("anki", tmp_path / f"{name}.apkg")
+        export("anki", tmp_path / f"{name}.apkg", "sgd")
         guids.append(set(read_package(tmp_path / f"{name}.apkg", tmp_path / name)[0]))
     assert guids[0] == guids[1]
 

@@ -1,6 +1,6 @@
 """Where a rule goes on a surface, at the learning rate that suits it there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any  # hyperparameters are numbers, switches or schedules
 
@@ -41,8 +41,9 @@ def best_path(rule: Rule, surface: Surface, **options: Any) -> Path:
     """
     if "learning_rate" not in rule.hyperparameters:
         return walk(rule, surface, None, **options)
-    paths = (walk(rule, surface, rate, **options) for rate in RATES)
-    return min(paths, key=lambda path: _slowness(path, surface))
+    paths = (walk(rule, surface, rate, leaves=False, **options) for rate in RATES)
+    best = min(paths, key=lambda path: _slowness(path, surface))
+    return walk(rule, surface, best.rate, **options)
 
 
 def walk(
@@ -56,6 +57,7 @@ def walk(
     steps: int | None = None,
     noise: float = 0.0,
     seed: int = 0,
+    leaves: bool = True,
 ) -> Path:
     """The walk at one learning rate, or schedule of it; None for a rule that has none.
 
@@ -64,6 +66,7 @@ def walk(
     start, steps      instead of the surface's
     noise             a standard deviation on each part of the slope
     seed              of the noise: two rules with the same one meet the same noise
+    leaves            whether it goes on where it leaves the window of the surface
     """
     # A matrix of one row, since some rules are for matrices; to the others the shape is nothing.
     w = np.array([surface.start if start is None else start], np.float64)
@@ -77,14 +80,18 @@ def walk(
             slope = surface.slope(w, **of_surface)
             optimizer.step(slope + noise * rng.standard_normal(w.shape) if noise else slope)
             points.append(w[0].copy())
+            if not (leaves or _is_inside(points[-1:], surface)):
+                break
         walked = np.array(points)
         return Path(rate, walked, surface.height(walked, **of_surface))
 
 
 def _slowness(path: Path, surface: Surface) -> float:
-    left, right, bottom, top = surface.window
-    low, high = np.array([left, bottom]), np.array([right, top])
-    is_inside = np.all((path.points > low) & (path.points < high))  # nan is nowhere
-    if not is_inside or path.losses.max() > path.losses[0] * (1 + 1e-9):
+    if not _is_inside(path.points, surface) or path.losses.max() > path.losses[0] * (1 + 1e-9):
         return np.inf
     return float(np.log10(path.losses[len(path.losses) // 2 :] + LOWEST).mean())
+
+
+def _is_inside(points: Iterable[Array], surface: Surface) -> bool:
+    left, right, bottom, top = surface.window
+    return all(left < x < right and bottom < y < top for x, y in points)  # nan is nowhere
