@@ -117,7 +117,7 @@ function labels(
 function marks(axis: Axis): [number, number][] {
   const rates = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1000];
   const betas = [0, 0.5, 0.9, 0.99, 0.999, 0.9999];
-  const round = (axis.values[0] ?? 0) === 0 ? betas : rates;
+  const round = axis.values.includes(0) ? betas : rates;
   return round
     .map((value): [number, number] => [value, place(axis, value)])
     .filter(([, at]) => at >= 0);
