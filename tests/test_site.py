@@ -205,14 +205,15 @@ def test_every_formula_is_mathml(site):
     assert article(site / "rules" / "adam.html").count("<mfrac>") == 3
 
 
-def test_what_a_page_draws_is_on_it(site):
-    asked = re.findall(r"<!-- picture: (.+?) -->", (DOCS / "plot.md").read_text())
-    page = article(site / "plot.html")
+@pytest.mark.parametrize(("name", "pictures"), [("plot", 4), ("cards", 2)])
+def test_what_a_page_draws_is_on_it(site, name, pictures):
+    asked = re.findall(r"<!-- picture: (.+?) -->", (DOCS / f"{name}.md").read_text())
+    page = article(site / f"{name}.html")
 
-    assert len(asked) == 4
+    assert len(asked) == pictures
     for number, said in enumerate(asked, 1):
-        assert f'<img alt="{said}" src="plot-{number}.png" />' in page
-        assert (site / f"plot-{number}.png").stat().st_size > 10_000
+        assert f'<img alt="{said}" src="{name}-{number}.png" />' in page
+        assert (site / f"{name}-{number}.png").stat().st_size > 10_000
 
 
 def test_how_it_works_shows_what_the_commands_print(site):

@@ -5,6 +5,8 @@ of, for those who do not see it:
 
     <!-- picture: the paths of three rules -->
 
+The picture is what the block calls `figure`, or else what it has drawn by pyplot.
+
 The blocks of a page above it are run first, in order.
 """
 
@@ -44,7 +46,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return block[0]
         drawn += 1
         picture = io.BytesIO()
-        plt.gcf().savefig(picture, dpi=DPI, bbox_inches="tight")
+        figure = namespace.pop("figure", None) or plt.gcf()
+        figure.savefig(picture, dpi=DPI, bbox_inches="tight")
         plt.close("all")
         name = f"{page.file.name}-{drawn}.png"
         place = page.file.src_uri.rpartition("/")[0]

@@ -2,7 +2,7 @@
 
 import { Course, type Ground, type Racer } from "./course";
 
-/** One side of the grid: a hyperparameter and its values, in rising order. */
+/** One side of the grid: a hyperparameter and its values, in order. */
 export interface Axis {
   name: string;
   values: number[];

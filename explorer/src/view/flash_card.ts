@@ -43,7 +43,7 @@ function fillCard(explorer: Explorer): void {
     element(
       "p",
       { class: "card-caption" },
-      `Its path on the surface “${explorer.surface.data.title}”.`,
+      `Its path on the surface “${explorer.surface.data.title}”${rateOf(shownWalker)}.`,
     ),
   );
   const back = element(
@@ -70,6 +70,11 @@ function fillCard(explorer: Explorer): void {
     ),
   );
   find("flash-card").replaceChildren(front, element("p", { class: "fold" }, "fold here"), back);
+}
+
+/** The learning rate of the path, which is another than the default below the fold. */
+function rateOf({ hyperparameters: { learning_rate: rate } }: Walker): string {
+  return rate === undefined ? "" : `, at a learning rate of ${plain(rate)}`;
 }
 
 /** Always on white, whatever the page's theme. */

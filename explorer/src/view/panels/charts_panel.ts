@@ -46,8 +46,11 @@ const PLANS: readonly Plan[] = [
   },
 ];
 const HEIGHT = 190;
+const MOST_DECADES = 6; // that are all marked
 /** So many points are enough for a line of some hundred pixels. */
 const POINTS = 500;
+/** Between two marks below: whole steps. */
+const STRIDES = [1, 10, 100, 1000, 1e4].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 const FONT = "11px system-ui, sans-serif";
 
 export function chartsPanel(explorer: Explorer): void {
@@ -125,11 +128,11 @@ function chartOf(explorer: Explorer, plan: Plan, box: HTMLElement, colours: Inks
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      padding: [6, 8, 0, 0],
+      padding: [6, 14, 0, 0],
       scales: { x: { time: false }, y: { distr: 3, log: 10 } },
       series: [{}, ...series],
       axes: [
-        { ...axis, grid, size: 24, gap: 2, space: 60 },
+        { ...axis, grid, size: 24, gap: 2, space: 60, incrs: STRIDES },
         {
           ...axis,
           grid: { ...grid, filter: round },
@@ -169,13 +172,17 @@ function thinned(values: Float64Array, steps: number[], floor: number): (number 
   });
 }
 
-/** Of a log scale's lines those at powers of ten; over few of them also those at 2 and 5. */
+/** Of a log scale's lines those at powers of ten, at every second or third if there are many; over few of
+ *  them also those at 2 and 5.
+ */
 function round(chart: uPlot, splits: number[]): (number | null)[] {
   const { min, max } = chart.scales.y ?? {};
   const factors = (max ?? 1) / (min ?? 1) > 50 ? [1] : [1, 2, 5];
-  return splits.map((split) =>
-    factors.includes(Number(split.toExponential(6).split("e")[0])) ? split : null,
-  );
+  const decades = Math.ceil(Math.log10((max ?? 1) / (min ?? 1)) / MOST_DECADES);
+  return splits.map((split) => {
+    const [factor, exponent] = split.toExponential(6).split("e").map(Number) as [number, number];
+    return factors.includes(factor) && (decades <= 1 || exponent % decades === 0) ? split : null;
+  });
 }
 
 function tick(value: number | null): string {

@@ -6,8 +6,8 @@ import type { Explorer } from "../explorer";
 import { inks } from "../palette";
 
 const STEPS = 40;
-const [WIDTH, HEIGHT] = [300, 120];
-const [LEFT, RIGHT, TOP, BOTTOM] = [24, 8, 12, 20];
+const HEIGHT = 120;
+const [LEFT, RIGHT, TOP, BOTTOM] = [36, 12, 12, 20];
 
 export class FirstSteps {
   readonly node: HTMLElement;
@@ -53,15 +53,16 @@ export class FirstSteps {
   /** Draws them, with a mark at step `t`. */
   draw(t: number): void {
     const density = Math.min(devicePixelRatio || 1, 2);
-    if (this.canvas.width !== WIDTH * density) {
-      this.canvas.width = WIDTH * density;
+    const width = this.canvas.clientWidth;
+    if (this.canvas.width !== Math.round(width * density)) {
+      this.canvas.width = Math.round(width * density);
       this.canvas.height = HEIGHT * density;
     }
     const context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     context.setTransform(density, 0, 0, density, 0, 0);
-    context.clearRect(0, 0, WIDTH, HEIGHT);
+    context.clearRect(0, 0, width, HEIGHT);
     const colours = inks();
-    const across = (step: number) => LEFT + ((step - 1) / (STEPS - 1)) * (WIDTH - LEFT - RIGHT);
+    const across = (step: number) => LEFT + ((step - 1) / (STEPS - 1)) * (width - LEFT - RIGHT);
     const down = (value: number) =>
       HEIGHT - BOTTOM - (Math.min(value, this.top) / this.top) * (HEIGHT - TOP - BOTTOM);
     context.font = "11px system-ui, sans-serif";
@@ -69,9 +70,9 @@ export class FirstSteps {
     context.strokeStyle = colours.line;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    const apart = Math.max(1, Math.ceil(this.top / 4));
+    const apart = Math.max(1, roundUp(this.top / 4));
     for (let level = 0; level < this.top; level += apart) {
-      rule(context, level === 1 ? colours.muted : colours.line, LEFT, down(level), WIDTH - RIGHT);
+      rule(context, level === 1 ? colours.muted : colours.line, LEFT, down(level), width - RIGHT);
       context.fillText(level === 0 ? "0" : `${level}×`, LEFT - 5, down(level));
     }
     context.textAlign = "center";
@@ -111,4 +112,10 @@ function rule(
   context.moveTo(from, Math.round(down) + 0.5);
   context.lineTo(to, Math.round(down) + 0.5);
   context.stroke();
+}
+
+/** The next of 1, 2, 5, 10, 20, 50, ... */
+function roundUp(value: number): number {
+  const decade = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 5, 10].find((factor) => factor * decade >= value) ?? 10) * decade;
 }

@@ -70,7 +70,7 @@ export function heatPanel(explorer: Explorer): void {
     const axes: [Axis, Axis] =
       fits && picture
         ? [picture.across, picture.down]
-        : [legible(axisOf(RATE, own[0], COLUMNS)), legible(axisOf(down, own[1], ROWS))];
+        : [legible(axisOf(RATE, own[0], COLUMNS)), upwards(legible(axisOf(down, own[1], ROWS)))];
     axesKey = key;
     const data = explorer.ruleData(racer.rule);
     const floors = explorer.surface.data.lowest.map(([x, y]) => explorer.surface.height(x, y));
@@ -207,6 +207,11 @@ export function heatPanel(explorer: Explorer): void {
   );
   explorer.on(["theme", "surface"], paint);
   new ResizeObserver(paint).observe(canvas);
+}
+
+/** The same axis from its highest value to its lowest, so that it rises from the foot of the map. */
+function upwards({ name, values }: Axis): Axis {
+  return { name, values: values.toReversed() };
 }
 
 /** The same axis with values of three digits, as a reader would choose them. */

@@ -96,19 +96,13 @@ function labels(
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
-  const every = Math.ceil(across.values.length / 5);
-  for (let n = Math.floor(every / 2); n < across.values.length; n += every) {
-    context.fillText(
-      short(across.values[n] ?? 0),
-      MARGIN.left + (n + 0.5) * wide,
-      height - MARGIN.bottom + 15,
-    );
+  for (const [value, n] of marks(across)) {
+    context.fillText(short(value), MARGIN.left + (n + 0.5) * wide, height - MARGIN.bottom + 15);
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
-  const steps = Math.ceil(down.values.length / 6);
-  for (let k = Math.floor(steps / 2); k < down.values.length; k += steps) {
-    context.fillText(short(down.values[k] ?? 0), MARGIN.left - 6, MARGIN.top + (k + 0.5) * high);
+  for (const [value, k] of marks(down)) {
+    context.fillText(short(value), MARGIN.left - 6, MARGIN.top + (k + 0.5) * high);
   }
   context.fillStyle = colours.ink;
   context.textAlign = "center";
@@ -117,6 +111,16 @@ function labels(
   context.fillText(down.name, MARGIN.left - 6, 12);
   context.textAlign = "center";
   context.fillText(across.name, MARGIN.left + (width - MARGIN.left - MARGIN.right) / 2, height - 6);
+}
+
+/** Round values that an axis is marked at, and their places in cells. */
+function marks(axis: Axis): [number, number][] {
+  const rates = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1000];
+  const betas = [0, 0.5, 0.9, 0.99, 0.999, 0.9999];
+  const round = axis.values.includes(0) ? betas : rates;
+  return round
+    .map((value): [number, number] => [value, place(axis, value)])
+    .filter(([, at]) => at >= 0);
 }
 
 function short(value: number): string {

@@ -34,6 +34,7 @@ pre { font: 0.85em/1.5 ui-monospace, monospace; background: #f4f4f7; color: #1c1
 .formulas { overflow-x: auto; text-align: center; }
 table { border-collapse: collapse; margin: 0.8em 0; }
 td { padding: 0.15em 1em 0.15em 0; vertical-align: top; }
+td code { white-space: nowrap; }
 img { max-width: 100%; background: white; border-radius: 6px; }
 .source { color: #777; font-size: 0.8em; margin-top: 1em; }"""
 

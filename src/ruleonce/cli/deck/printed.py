@@ -28,7 +28,8 @@ INNER = CARD_WIDTH - 2 * EDGE
 COLUMN = (INNER - 2 * GAP) / 2
 LETTER, MONO_LETTER = 0.53, 0.602  # widths of DejaVu Sans, about, and of its Mono, of their size
 PAPER = "#f4f4f7"
-SMALLEST = 0.6  # of the width of a column, for the picture
+SMALLEST = 0.8  # of the width of a column, for the picture
+MAPS = 0.665  # of the picture's height; the curves below are too small to be read on a card
 POINT = 1 / 72
 
 
@@ -103,6 +104,7 @@ def _answer(axes: Axes, card: Card, picture: Path) -> None:
     right = EDGE + COLUMN + 2 * GAP
     reasons = [str(default) for default in card.defaults]
     drawn = matplotlib.image.imread(picture)
+    drawn = drawn[: round(MAPS * len(drawn))]
     tall = COLUMN * drawn.shape[0] / drawn.shape[1]
     size = _fitting(reasons, COLUMN, bottom - y - SMALLEST * tall - GAP, 6.6)
     end = _prose(axes, right, y, reasons, COLUMN, size)
