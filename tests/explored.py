@@ -4,6 +4,16 @@ from contextlib import contextmanager
 
 HARMLESS = ("blob:", "data:")  # the worker of the heat map, and the icon that is none
 
+# Of a copy: a page's own canvas is not to be read often.
+_COLOURS = """(canvas) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  const parts = data.filter((_, k) => k % 4 < 3);
+  const mean = parts.reduce((sum, part) => sum + part, 0) / parts.length;
+  return [new Set(new Uint32Array(data.buffer)).size, mean];
+}"""
+
 
 class Explored:
     """An open page.
@@ -51,6 +61,10 @@ class Explored:
     def value(self, selector):
         """The number that an element shows, with all of its digits."""
         return float(self.page.get_attribute(selector, "data-value"))
+
+    def colours(self, selector):
+        """How many colours a canvas has, and the mean of their parts, from 0 to 255."""
+        return self.page.eval_on_selector(selector, _COLOURS)
 
     def edit(self, text):
         """Put this text in the place of the card, and wait until it has been read."""

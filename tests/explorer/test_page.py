@@ -1,0 +1,298 @@
+"""The page in a browser: it is handled by mouse and keys, linked, and printed."""
+
+import pytest
+
+WINDOW = (-2.1, 0.9, -1.3, 0.8)  # of the ravine: x from, to, y from, to
+RULES = ("momentum", "rmsprop", "adam")
+
+
+def middle(view, selector):
+    box = view.page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(view, to):
+    """The start, by the mouse, to this pixel of the window."""
+    mouse = view.page.mouse
+    mouse.move(*middle(view, "#start"))
+    mouse.down()
+    mouse.move(*to, steps=4)
+    mouse.up()
+    view.settled()
+    return view.snapshot()["state"]["start"]
+
+
+def test_it_opens_with_momentum_rmsprop_and_adam_at_the_start(opened):
+    view = opened()
+
+    snapshot = view.snapshot()
+    assert [racer["rule"] for racer in snapshot["racers"]] == list(RULES)
+    assert [racer["weights"] for racer in snapshot["racers"]] == [[-1.7, -0.2]] * 3
+    assert view.page.locator("#racers li").count() == 3
+    assert view.page.inner_text("#shown-name") == "adam"
+    assert view.page.locator("#formulas math").count() > 0
+
+
+def test_the_start_follows_the_mouse_and_every_rule_starts_there(opened):
+    view = opened()
+    box = view.page.locator("#map").bounding_box()
+    center = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    across, up = WINDOW[1] - WINDOW[0], WINDOW[3] - WINDOW[2]
+    scale = min(box["width"] / across, box["height"] / up)  # the window is in the middle, whole
+
+    for right, down in ((0, 0), (90, -40), (-120, 60)):
+        start = drag(view, (center[0] + right, center[1] + down))
+
+        expected = [
+            (WINDOW[0] + WINDOW[1]) / 2 + right / scale,
+            (WINDOW[2] + WINDOW[3]) / 2 - down / scale,
+        ]
+        assert start == pytest.approx(expected, abs=1.5 / scale)
+        assert middle(view, "#start") == pytest.approx(
+            (center[0] + right, center[1] + down), abs=1.5
+        )
+        for racer in view.snapshot()["racers"]:
+            assert racer["t"] == 0
+            assert racer["weights"] == start
+
+
+def test_while_the_start_is_dragged_paths_of_as_many_steps_follow(opened):
+    view = opened("t=12")
+    before = view.snapshot()
+
+    drag(view, middle(view, "#map"))
+
+    racers = view.snapshot()["racers"]
+    assert [racer["t"] for racer in racers] == [12] * 3
+    for racer, old in zip(racers, before["racers"], strict=True):
+        assert racer["weights"] != old["weights"]
+
+
+def test_the_start_moves_by_keys_and_further_with_shift(opened):
+    view = opened()
+    view.page.focus("#start")
+    pace = (WINDOW[1] - WINDOW[0]) / 200
+
+    view.press("ArrowRight", "ArrowUp")
+    assert view.snapshot()["state"]["start"] == pytest.approx([-1.7 + pace, -0.2 + pace], abs=2e-3)
+    view.press("Shift+ArrowLeft", "Shift+ArrowDown")
+    start = view.snapshot()["state"]["start"]
+    assert start == pytest.approx([-1.7 - 9 * pace, -0.2 - 9 * pace], abs=4e-3)
+    assert view.page.get_attribute("#start", "aria-valuenow") == str(start[0])
+    assert view.snapshot()["t"] == 0  # the keys were the handle's alone
+
+
+def test_a_step_is_one_step_and_the_start_is_gone_back_to(opened):
+    view = opened()
+    start = view.snapshot()
+
+    view.click("#step", times=3)
+    assert [racer["t"] for racer in view.snapshot()["racers"]] == [3] * 3
+    assert view.page.inner_text("#t") == "3"
+    view.click("#reset")
+    assert view.snapshot() == start
+
+
+def test_it_plays_until_it_is_paused(opened):
+    view = opened("speed=100")
+
+    view.page.click("#play")
+    view.page.wait_for_function("window.explorer.snapshot().t > 5")
+    assert view.page.get_attribute("#play", "aria-label") == "Pause"
+    view.page.click("#play")
+    view.settled()
+    paused = view.snapshot()
+    assert not paused["playing"]
+    view.page.wait_for_timeout(100)
+    assert view.snapshot()["t"] == paused["t"]
+    assert view.page.get_attribute("#play", "aria-label") == "Play"
+
+
+def test_a_step_is_the_same_whether_it_is_played_or_gone_to(opened):
+    view = opened("speed=200")
+    view.page.click("#play")
+    view.page.wait_for_function("window.explorer.snapshot().t > 20")
+    view.page.click("#play")
+    played = view.snapshot()["racers"]
+
+    view.click("#reset")
+    view.page.evaluate(
+        "(t) => { const scrub = document.getElementById('scrub'); scrub.value = t;"
+        "scrub.dispatchEvent(new Event('input')); }",
+        played[0]["t"],
+    )
+    view.settled()
+    assert view.snapshot()["racers"] == played
+
+
+def test_keys_play_step_go_back_show_rules_and_help(opened):
+    view = opened()
+    state = view.snapshot
+
+    view.press("ArrowRight", "ArrowRight")
+    assert state()["t"] == 2
+    view.press("r")
+    assert state()["t"] == 0
+    view.press("Space")
+    assert state()["playing"]
+    view.press("Space")
+    assert not state()["playing"]
+    view.press("1")
+    assert view.page.inner_text("#shown-name") == "momentum"
+    view.press("3", "b")
+    assert state()["state"]["racers"][2]["uncorrected"]
+    view.press("?")
+    assert view.page.is_visible("#help")
+    view.press("r")  # does nothing behind it
+    assert view.page.is_visible("#help")
+    view.page.uncheck("#letter-keys")
+    view.press("Escape")
+    assert not view.page.is_visible("#help")
+    view.press("ArrowRight", "r", "?")
+    assert state()["t"] > 0
+    assert not view.page.is_visible("#help")
+
+
+def test_letters_are_text_where_one_writes(opened):
+    view = opened("t=4")
+    view.page.focus("#card-code")
+
+    view.press("r", "Space", "ArrowRight", "?")
+
+    assert view.snapshot()["t"] == 4
+    assert not view.snapshot()["playing"]
+    assert "r ?" in view.page.input_value("#card-code")
+
+
+def test_rules_are_added_and_removed_up_to_six(opened):
+    view = opened()
+    for name in ("lion", "adam", "sgd"):
+        view.page.select_option("#add-racer", name)
+        view.settled()
+
+    items = view.page.locator("#racers li")
+    racing = [*RULES, "lion", "adam", "sgd"]
+    assert [item.get_attribute("data-rule") for item in items.all()] == racing
+    slots = [item.get_attribute("data-slot") for item in items.all()]
+    assert len(set(slots)) == 6  # each has a colour of its own
+    assert not view.page.is_visible("#add-racer")
+    view.click('[data-racer="0"] .racer-remove')
+    assert [racer["rule"] for racer in view.snapshot()["racers"]] == racing[1:]
+    assert view.page.inner_text("#shown-name") == "sgd"
+    assert view.page.is_visible("#add-racer")
+
+
+def changed(view):
+    """Change of everything something."""
+    page = view.page
+    page.select_option("#surface", "himmelblau")
+    page.select_option("#surface", "ravine")
+    page.fill("#parameter-condition", "75")
+    page.fill("#noise", "0.25")
+    page.fill("#seed", "7")
+    page.keyboard.press("Tab")
+    drag(view, middle(view, "#map"))
+    page.select_option("#add-racer", "nadam")
+    view.settled()
+    view.press("1")
+    card = page.input_value("#card-code")
+    view.edit(card.replace("w = w", "w = 0.999 * w").replace("w += m", "w += 0.5 * m"))
+    view.click('[data-racer="2"] .racer-show')
+    page.fill("#hyper-beta1", "0.85")
+    page.keyboard.press("Tab")
+    page.click("#correction-label")
+    page.select_option("#theme", "dark")
+    view.click("#tab-charts")
+    view.click("#step", times=5)
+
+
+def test_an_address_gives_the_same_view_in_another_window_and_again_on_the_way_back(opened):
+    view = opened()
+    first = view.snapshot()
+    changed(view)
+    address, snapshot = view.address(), view.snapshot()
+
+    assert snapshot["state"]["racers"][0]["card"] is not None
+    assert snapshot["state"]["racers"][2]["uncorrected"]
+    assert snapshot["state"]["noise"] == 0.25
+    other = opened(address)
+    assert other.snapshot() == snapshot
+    for selector in ("#shown-name", "#hyperparameters", "#racers", "#t"):
+        assert other.page.inner_text(selector) == view.page.inner_text(selector)
+    other.click("#step")
+    view.click("#step")
+    assert other.snapshot() == view.snapshot()
+
+    address, snapshot = view.address(), view.snapshot()
+    view.page.evaluate("location.hash = 'rule=lion&t=3'")
+    view.page.wait_for_function("window.explorer.snapshot().racers.length === 1")
+    assert view.racer()["t"] == 3
+    view.page.go_back()
+    view.page.wait_for_function("window.explorer.snapshot().racers.length === 4")
+    assert view.snapshot() == snapshot
+    view.page.evaluate("location.hash = ''")
+    view.page.wait_for_function("window.explorer.snapshot().racers.length === 3")
+    assert view.snapshot() == first
+
+
+def test_what_an_address_says_wrongly_is_told_and_the_rest_is_taken(opened):
+    view = opened("rule=adamm&rule=lion&speed=fast&surface=beale")
+
+    said = view.page.inner_text("#status")
+    assert "adamm" in said
+    assert "speed" in said
+    assert [racer["rule"] for racer in view.snapshot()["racers"]] == ["lion"]
+    assert view.snapshot()["state"]["surface"] == "beale"
+
+
+def test_a_card_of_a_stranger_is_text(opened):
+    card = (
+        'def adam(w, dw):\n    w = w - dw  # <img src=x onerror="document.title=1">\n    return w'
+    )
+    view = opened("rule=adam&card=" + "".join(f"%{byte:02x}" for byte in card.encode()))
+
+    assert view.page.input_value("#card-code") == card
+    assert view.page.locator("img").count() == 0
+    assert "ruleonce" in view.page.title()
+
+
+def test_adam_is_momentum_and_rmsprop_with_the_lines_that_they_share(opened):
+    view = opened("panel=sum&t=20")
+
+    cards = view.page.locator("#panel-sum .sum-card")
+    assert [card.get_attribute("data-rule") for card in cards.all()] == list(RULES)
+    bands = {
+        card.get_attribute("data-rule"): card.locator(".band:not(.own):not(.new)").count()
+        for card in cards.all()
+    }
+    assert bands["momentum"] >= 1
+    assert bands["rmsprop"] >= 1
+    assert bands["adam"] >= 2
+    assert cards.nth(2).locator(".band.new").count() >= 2  # mt and vt
+
+
+def test_the_charts_are_drawn(opened):
+    view = opened("panel=charts&t=50")
+
+    canvases = view.page.locator("#panel-charts canvas")
+    assert canvases.count() >= 4
+    for place in range(4):
+        assert view.colours(f"#panel-charts canvas >> nth={place}")[0] > 10
+
+
+def test_what_is_printed_is_a_flash_card(opened):
+    view = opened("t=5&shown=1")
+    assert view.page.locator("#flash-card *").count() == 0
+    assert not view.page.is_visible("#flash-card")
+
+    view.page.pdf()  # prints
+    view.page.emulate_media(media="print")
+
+    assert view.page.is_visible("#flash-card")
+    assert not view.page.is_visible("main")
+    card = view.page.locator("#flash-card")
+    assert "How does rmsprop update a weight?" in " ".join(card.inner_text().split())
+    assert view.page.input_value("#card-code") in card.locator("pre").text_content()
+    assert card.locator("math").count() > 0
+    assert "0.999" in card.locator("dl").inner_text()
+    assert view.colours("#flash-card canvas")[0] > 20
