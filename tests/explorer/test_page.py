@@ -1,5 +1,7 @@
 """The page in a browser: it is handled by mouse and keys, linked, and printed."""
 
+from statistics import median
+
 import pytest
 
 WINDOW = (-2.1, 0.9, -1.3, 0.8)  # of the ravine: x from, to, y from, to
@@ -296,3 +298,23 @@ def test_what_is_printed_is_a_flash_card(opened):
     assert card.locator("math").count() > 0
     assert "0.999" in card.locator("dl").inner_text()
     assert view.colours("#flash-card canvas")[0] > 20
+
+
+def test_six_rules_play_and_leave_most_of_every_frame_free(opened):
+    """Of the 16 ms that a frame has; how long frames are is measured by a benchmark."""
+    names = ("momentum", "rmsprop", "lion", "nadam", "sgd", "adam")
+    racing = "&".join(f"rule={name},learning_rate=0.01" for name in names)
+    view = opened(f"{racing}&panel=inside&speed=120")
+    view.page.evaluate("window.explorer.trace.clear()")
+
+    view.page.click("#play")
+    view.page.wait_for_function("window.explorer.trace.count >= 40")
+    view.page.click("#play")
+
+    script, frames = (
+        view.page.evaluate(f"window.explorer.trace.{x}") for x in ("script", "frames")
+    )
+    assert len(script) == len(frames) >= 40
+    assert median(script) < 8
+    assert min(frames) > 0
+    assert view.snapshot()["t"] > 20
