@@ -47,6 +47,15 @@ class Explored:
             self.page.click(selector)
         self.settled()
 
+    def choose(self, selector, value):
+        self.page.select_option(selector, value)
+        self.settled()
+
+    def fill(self, selector, text):
+        """Type this in the place of what was there, and leave the field."""
+        self.page.fill(selector, text)
+        self.press("Tab")
+
     def inside(self):
         """Name -> its number at x and at y, as *Inside the step* has them."""
         cells = self.page.eval_on_selector_all(
@@ -68,6 +77,7 @@ class Explored:
 
     def edit(self, text):
         """Put this text in the place of the card, and wait until it has been read."""
+        assert text != self.page.input_value("#card-code")
         self.page.fill("#card-code", text)
         self.page.wait_for_timeout(250)
         self.settled()

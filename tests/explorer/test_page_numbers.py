@@ -156,8 +156,7 @@ def test_an_edited_card_runs_as_python_runs_the_same_text(opened):
 def test_a_hyperparameter_that_is_set_is_the_references(opened):
     view = opened(f"{racing('adam')}&t=6")
 
-    view.page.fill("#hyper-beta1", "0.5")
-    view.press("Tab")
+    view.fill("#hyper-beta1", "0.5")
 
     expected = after(
         6, ro.adam, surfaces.ravine, surfaces.ravine.start, learning_rate=RATE, beta1=0.5
@@ -170,7 +169,7 @@ def test_the_readers_own_rule_races_as_the_reference_steps(opened, own_rules):
     view = opened(racing("adam"))
     assert view.page.locator("#add-racer option[value=mine]").count() == 1
 
-    view.page.select_option("#add-racer", "mine")
+    view.choose("#add-racer", "mine")
     view.click("#tab-inside")
     view.click("#step", times=3)
 
