@@ -1,6 +1,7 @@
 """The page in a browser: it is handled by mouse and keys, linked, and printed."""
 
 from statistics import median
+from urllib.parse import quote
 
 import pytest
 
@@ -244,11 +245,52 @@ def test_what_an_address_says_wrongly_is_told_and_the_rest_is_taken(opened):
     assert view.snapshot()["state"]["surface"] == "beale"
 
 
+def test_a_card_of_an_address_that_has_a_mistake_is_shown_with_it(opened):
+    card = "def adam(w, dw):\n    w = w - q\n    return w"
+    view = opened(f"rule=adam&card={quote(card)}")
+
+    assert view.page.input_value("#card-code") == card
+    assert view.page.get_attribute("#card-verdict", "data-state") == "mistaken"
+    assert "library" in view.page.inner_text("#card-verdict")
+    assert view.page.get_attribute("#mistakes .mistake", "data-line") == "2"
+    view.click("#restore-card")
+    assert view.page.locator("#mistakes .mistake").count() == 0
+    assert view.snapshot()["address"] == opened("rule=adam").snapshot()["address"]
+
+
+def test_after_a_mistake_the_librarys_card_can_be_gone_back_to(opened):
+    view = opened()
+    card = view.page.input_value("#card-code")
+    view.edit(card.replace("mt = m", "mt = q"))
+
+    view.click("#restore-card")
+    assert view.page.input_value("#card-code") == card
+    assert view.page.locator("#mistakes .mistake").count() == 0
+    assert view.page.is_hidden("#restore-card")
+
+
+def test_a_number_that_no_address_may_have_is_not_taken(opened):
+    """Else the link would lead to another view."""
+    view = opened()
+    first = view.snapshot()["state"]
+
+    for field, text in (
+        ("parameter-condition", "5000"),
+        ("parameter-turn", "-1"),
+        ("seed", "1e12"),
+    ):
+        view.fill(f"#{field}", text)
+        assert view.page.get_attribute(f"#{field}", "aria-invalid") == "true", field
+    assert view.snapshot()["state"] == first
+    view.fill("#parameter-condition", "1000")
+    assert view.snapshot()["state"]["parameters"]["condition"] == 1000
+
+
 def test_a_card_of_a_stranger_is_text(opened):
     card = (
         'def adam(w, dw):\n    w = w - dw  # <img src=x onerror="document.title=1">\n    return w'
     )
-    view = opened("rule=adam&card=" + "".join(f"%{byte:02x}" for byte in card.encode()))
+    view = opened("rule=adam&card=" + quote(card))
 
     assert view.page.input_value("#card-code") == card
     assert view.page.locator("img").count() == 0
