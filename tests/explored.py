@@ -47,6 +47,21 @@ class Explored:
             self.page.click(selector)
         self.settled()
 
+    def middle(self, selector):
+        """Of an element, in pixels of the window."""
+        box = self.page.locator(selector).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def drag(self, to):
+        """The start, by the mouse, to this pixel of the window: where it is then."""
+        mouse = self.page.mouse
+        mouse.move(*self.middle("#start"))
+        mouse.down()
+        mouse.move(*to, steps=4)
+        mouse.up()
+        self.settled()
+        return self.snapshot()["state"]["start"]
+
     def choose(self, selector, value):
         self.page.select_option(selector, value)
         self.settled()

@@ -1,28 +1,11 @@
-"""The page in a browser: it is handled by mouse and keys, linked, and printed."""
+"""The page in a browser: it is handled by mouse and keys, plays, draws, and is printed."""
 
 from statistics import median
-from urllib.parse import quote
 
 import pytest
 
 WINDOW = (-2.1, 0.9, -1.3, 0.8)  # of the ravine: x from, to, y from, to
 RULES = ("momentum", "rmsprop", "adam")
-
-
-def middle(view, selector):
-    box = view.page.locator(selector).bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def drag(view, to):
-    """The start, by the mouse, to this pixel of the window."""
-    mouse = view.page.mouse
-    mouse.move(*middle(view, "#start"))
-    mouse.down()
-    mouse.move(*to, steps=4)
-    mouse.up()
-    view.settled()
-    return view.snapshot()["state"]["start"]
 
 
 def test_it_opens_with_momentum_rmsprop_and_adam_at_the_start(opened):
@@ -44,14 +27,14 @@ def test_the_start_follows_the_mouse_and_every_rule_starts_there(opened):
     scale = min(box["width"] / across, box["height"] / up)  # the window is in the middle, whole
 
     for right, down in ((0, 0), (90, -40), (-120, 60)):
-        start = drag(view, (center[0] + right, center[1] + down))
+        start = view.drag((center[0] + right, center[1] + down))
 
         expected = [
             (WINDOW[0] + WINDOW[1]) / 2 + right / scale,
             (WINDOW[2] + WINDOW[3]) / 2 - down / scale,
         ]
         assert start == pytest.approx(expected, abs=1.5 / scale)
-        assert middle(view, "#start") == pytest.approx(
+        assert view.middle("#start") == pytest.approx(
             (center[0] + right, center[1] + down), abs=1.5
         )
         for racer in view.snapshot()["racers"]:
@@ -63,7 +46,7 @@ def test_while_the_start_is_dragged_paths_of_as_many_steps_follow(opened):
     view = opened("t=12")
     before = view.snapshot()
 
-    drag(view, middle(view, "#map"))
+    view.drag(view.middle("#map"))
 
     racers = view.snapshot()["racers"]
     assert [racer["t"] for racer in racers] == [12] * 3
@@ -186,78 +169,6 @@ def test_rules_are_added_and_removed_up_to_six(opened):
     assert view.page.is_visible("#add-racer")
 
 
-def changed(view):
-    """Change of everything something."""
-    view.choose("#surface", "himmelblau")
-    view.choose("#surface", "ravine")
-    view.fill("#parameter-condition", "75")
-    view.fill("#noise", "0.25")
-    view.fill("#seed", "7")
-    drag(view, middle(view, "#map"))
-    view.choose("#add-racer", "nadam")
-    view.press("1")
-    card = view.page.input_value("#card-code")
-    view.edit(card.replace("w + m", "w + 0.5 * m"))
-    view.click('[data-racer="2"] .racer-show')
-    view.fill("#hyper-beta1", "0.85")
-    view.click("#correction-label")
-    view.choose("#theme", "dark")
-    view.click("#tab-charts")
-    view.click("#step", times=5)
-
-
-def test_an_address_gives_the_same_view_in_another_window_and_again_on_the_way_back(opened):
-    view = opened()
-    first = view.snapshot()
-    changed(view)
-    address, snapshot = view.address(), view.snapshot()
-
-    assert snapshot["state"]["racers"][0]["card"] is not None
-    assert snapshot["state"]["racers"][2]["uncorrected"]
-    assert snapshot["state"]["noise"] == 0.25
-    other = opened(address)
-    assert other.snapshot() == snapshot
-    for selector in ("#shown-name", "#hyperparameters", "#racers", "#t"):
-        assert other.page.inner_text(selector) == view.page.inner_text(selector)
-    other.click("#step")
-    view.click("#step")
-    assert other.snapshot() == view.snapshot()
-
-    address, snapshot = view.address(), view.snapshot()
-    view.page.evaluate("location.hash = 'rule=lion&t=3'")
-    view.page.wait_for_function("window.explorer.snapshot().racers.length === 1")
-    assert view.racer()["t"] == 3
-    view.page.go_back()
-    view.page.wait_for_function("window.explorer.snapshot().racers.length === 4")
-    assert view.snapshot() == snapshot
-    view.page.evaluate("location.hash = ''")
-    view.page.wait_for_function("window.explorer.snapshot().racers.length === 3")
-    assert view.snapshot() == first
-
-
-def test_what_an_address_says_wrongly_is_told_and_the_rest_is_taken(opened):
-    view = opened("rule=adamm&rule=lion&speed=fast&surface=beale")
-
-    said = view.page.inner_text("#status")
-    assert "adamm" in said
-    assert "speed" in said
-    assert [racer["rule"] for racer in view.snapshot()["racers"]] == ["lion"]
-    assert view.snapshot()["state"]["surface"] == "beale"
-
-
-def test_a_card_of_an_address_that_has_a_mistake_is_shown_with_it(opened):
-    card = "def adam(w, dw):\n    w = w - q\n    return w"
-    view = opened(f"rule=adam&card={quote(card)}")
-
-    assert view.page.input_value("#card-code") == card
-    assert view.page.get_attribute("#card-verdict", "data-state") == "mistaken"
-    assert "library" in view.page.inner_text("#card-verdict")
-    assert view.page.get_attribute("#mistakes .mistake", "data-line") == "2"
-    view.click("#restore-card")
-    assert view.page.locator("#mistakes .mistake").count() == 0
-    assert view.snapshot()["address"] == opened("rule=adam").snapshot()["address"]
-
-
 def test_after_a_mistake_the_librarys_card_can_be_gone_back_to(opened):
     view = opened()
     card = view.page.input_value("#card-code")
@@ -267,34 +178,6 @@ def test_after_a_mistake_the_librarys_card_can_be_gone_back_to(opened):
     assert view.page.input_value("#card-code") == card
     assert view.page.locator("#mistakes .mistake").count() == 0
     assert view.page.is_hidden("#restore-card")
-
-
-def test_a_number_that_no_address_may_have_is_not_taken(opened):
-    """Else the link would lead to another view."""
-    view = opened()
-    first = view.snapshot()["state"]
-
-    for field, text in (
-        ("parameter-condition", "5000"),
-        ("parameter-turn", "-1"),
-        ("seed", "1e12"),
-    ):
-        view.fill(f"#{field}", text)
-        assert view.page.get_attribute(f"#{field}", "aria-invalid") == "true", field
-    assert view.snapshot()["state"] == first
-    view.fill("#parameter-condition", "1000")
-    assert view.snapshot()["state"]["parameters"]["condition"] == 1000
-
-
-def test_a_card_of_a_stranger_is_text(opened):
-    card = (
-        'def adam(w, dw):\n    w = w - dw  # <img src=x onerror="document.title=1">\n    return w'
-    )
-    view = opened("rule=adam&card=" + quote(card))
-
-    assert view.page.input_value("#card-code") == card
-    assert view.page.locator("img").count() == 0
-    assert "ruleonce" in view.page.title()
 
 
 def test_adam_is_momentum_and_rmsprop_with_the_lines_that_they_share(opened):
@@ -350,8 +233,8 @@ def test_six_rules_play_and_leave_most_of_every_frame_free(opened):
     view.page.wait_for_function("window.explorer.trace.count >= 40")
     view.page.click("#play")
 
-    script, frames = (
-        view.page.evaluate(f"window.explorer.trace.{x}") for x in ("script", "frames")
+    script, frames = view.page.evaluate(
+        "[window.explorer.trace.script, window.explorer.trace.frames]"
     )
     assert len(script) == len(frames) >= 40
     assert median(script) < 8
