@@ -12,6 +12,7 @@ export interface FieldOptions {
   value: number;
   scale: Scale;
   least?: number | null;
+  most?: number | null;
   below?: number | null; // the value stays under this
   whole?: boolean;
   change(value: number): void;
@@ -76,10 +77,11 @@ export class Field {
 
   private typed(): void {
     const value = Number(this.input.value.trim().replace(",", ".").replace("−", "-"));
-    const { least = null, below = null } = this.options;
+    const { least = null, most = null, below = null } = this.options;
     if (this.input.value.trim() === "" || !Number.isFinite(value))
       this.complain("A number, please, such as 0.01.");
     else if (least !== null && value < least) this.complain(`At least ${plain(least)}.`);
+    else if (most !== null && value > most) this.complain(`At most ${plain(most)}.`);
     else if (below !== null && value >= below) this.complain(`Below ${plain(below)}.`);
     else this.take(value);
   }

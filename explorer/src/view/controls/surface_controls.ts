@@ -1,5 +1,6 @@
 /** Which surface, with its parameters, the noise of the gradient and the noise's seed. */
 
+import { LARGEST_SEED } from "../../state";
 import { element, find, write } from "../dom";
 import type { Explorer } from "../explorer";
 import { linear, logarithmic } from "../scales";
@@ -44,7 +45,8 @@ function newFields(explorer: Explorer): Map<string, Field> {
     const scale = isLog ? logarithmic(low, high) : linear(low, high);
     const change = (value: number) => explorer.setParameter(name, value);
     const value = state.parameters[name] ?? low;
-    fields.set(name, new Field({ id: `parameter-${name}`, title, unit, value, scale, change }));
+    const [id, least, most] = [`parameter-${name}`, low, high];
+    fields.set(name, new Field({ id, title, unit, value, scale, least, most, change }));
   }
   const most = Math.max(10 * surface.data.noise, 10);
   const noise = {
@@ -61,6 +63,7 @@ function newFields(explorer: Explorer): Map<string, Field> {
     value: state.seed,
     scale: { ...linear(0, SEEDS), value: (position: number) => Math.round(position * SEEDS) },
     least: 0,
+    most: LARGEST_SEED,
     whole: true,
     change: (value: number) => explorer.setGround({ seed: value }),
   };

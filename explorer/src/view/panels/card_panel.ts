@@ -2,6 +2,7 @@
 
 import { compile } from "../../language/compile";
 import { mathML } from "../../language/mathml";
+import type { Mistake } from "../../language/mistakes";
 import { element, find, parsed, write } from "../dom";
 import type { Explorer } from "../explorer";
 import { say } from "../status";
@@ -42,14 +43,7 @@ export function cardPanel(explorer: Explorer): void {
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
     const compiled = compile(editor.text, data);
-    if ("mistakes" in compiled) {
-      editor.complain(compiled.mistakes);
-      verdict.dataset.state = "mistaken";
-      write(verdict, "The race keeps the card as it was.");
-      const [first] = compiled.mistakes;
-      if (first) say(`Line ${first.line}: ${first.message}`);
-      return;
-    }
+    if ("mistakes" in compiled) return mistaken(compiled.mistakes, "The race keeps the card as it was.");
     editor.complain([]);
     const card = editor.text === data.card ? null : editor.text;
     if (card === shown.card) return refresh();
@@ -61,6 +55,15 @@ export function cardPanel(explorer: Explorer): void {
     });
     refresh();
     say(card === null ? "The library’s card is back." : "The edited card races.");
+  }
+
+  function mistaken(mistakes: readonly Mistake[], meanwhile: string): void {
+    editor.complain(mistakes);
+    verdict.dataset.state = "mistaken";
+    write(verdict, meanwhile);
+    restore.hidden = false;
+    const [first] = mistakes;
+    if (first) say(`Line ${first.line}: ${first.message}`);
   }
 
   /** The values that were set by hand, as far as the card still has their names. */
@@ -81,11 +84,13 @@ export function cardPanel(explorer: Explorer): void {
     const text = shown.card ?? data.card;
     const compiled = compile(text, data);
     formulas.replaceChildren("syntax" in compiled ? parsed(mathML(compiled.syntax)) : "");
+    write(source, data.source ? `Source: ${data.source}` : "");
+    editor.show(text);
+    // A card in an address may have mistakes.
+    if ("mistakes" in compiled) return mistaken(compiled.mistakes, "The library’s card races instead.");
     restore.hidden = shown.card === null;
     verdict.dataset.state = shown.card === null ? "" : "edited";
     write(verdict, shown.card === null ? "Edit it: the race follows." : "Edited, and racing.");
-    write(source, data.source ? `Source: ${data.source}` : "");
-    editor.show(text);
     editor.complain([]);
   }
 
