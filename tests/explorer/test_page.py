@@ -195,13 +195,30 @@ def test_adam_is_momentum_and_rmsprop_with_the_lines_that_they_share(opened):
     assert cards.nth(2).locator(".band.new").count() >= 2  # mt and vt
 
 
-def test_the_charts_are_drawn(opened):
+def test_every_chart_has_lines_in_the_colours_of_its_rules(opened):
     view = opened("panel=charts&t=50")
 
-    canvases = view.page.locator("#panel-charts canvas")
-    assert canvases.count() >= 4
-    for place in range(4):
-        assert view.colours(f"#panel-charts canvas >> nth={place}")[0] > 10
+    assert view.page.locator("#panel-charts canvas").count() >= 4
+    *others, shown = (view.page.evaluate(LINES, slot) for slot in range(len(RULES)))
+    assert min(shown) > 20
+    for drawn in others:  # the effective learning rates are those of the rule that is shown alone
+        assert sum(count > 20 for count in drawn) == len(drawn) - 1
+
+
+# How many pixels of each chart have the colour of a rule.
+LINES = """(slot) => {
+  const mark = document.querySelector(`#racers [data-slot="${slot}"] .mark`);
+  const one = new OffscreenCanvas(1, 1).getContext("2d");
+  one.fillStyle = getComputedStyle(mark).fill;
+  one.fillRect(0, 0, 1, 1);
+  const [colour] = new Uint32Array(one.getImageData(0, 0, 1, 1).data.buffer);
+  return [...document.querySelectorAll("#panel-charts canvas")].map((canvas) => {
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+    return new Uint32Array(data.buffer).filter((pixel) => pixel === colour).length;
+  });
+}"""
 
 
 def test_what_is_printed_is_a_flash_card(opened):
