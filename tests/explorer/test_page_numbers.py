@@ -211,3 +211,14 @@ def test_a_cell_of_the_heat_map_is_a_walk_of_the_reference_and_a_click_takes_its
         assert view.racer()["hyperparameters"]["learning_rate"] == rate
         assert view.racer()["hyperparameters"]["beta1"] == beta
     assert math.isclose(float(page.input_value("#hyper-learning_rate")), rate)
+
+
+def test_who_goes_on_to_another_rule_at_once_has_typed_for_this_one(opened):
+    view = opened(f"{racing('adam')}&rule=sgd&shown=0&panel=card")
+    card = view.page.input_value("#card-code")
+
+    view.page.fill("#card-code", card.replace("beta1 * m +", "0.5 * m +"))
+    view.click('[data-racer="1"] .racer-show')
+
+    assert "0.5 * m +" in view.snapshot()["state"]["racers"][0]["card"]
+    assert view.snapshot()["state"]["racers"][1]["card"] is None

@@ -26,6 +26,10 @@ export function cardPanel(explorer: Explorer): void {
     clearTimeout(timer);
     timer = window.setTimeout(take, PAUSE);
   });
+  // Who goes on to another rule within the pause has typed for this one.
+  editor.input.addEventListener("blur", () => {
+    if (timer !== 0) take();
+  });
   find("panel-card").append(
     formulas,
     element("div", { class: "editor-head" }, element("h3", {}, "Code"), verdict, restore),
@@ -33,13 +37,14 @@ export function cardPanel(explorer: Explorer): void {
     source,
   );
   restore.addEventListener("click", () => {
-    clearTimeout(timer);
     editor.show(explorer.ruleData(explorer.shown.rule).card);
     take();
     editor.input.focus();
   });
 
   function take(): void {
+    clearTimeout(timer);
+    timer = 0;
     const { shown } = explorer;
     const data = explorer.ruleData(shown.rule);
     const compiled = compile(editor.text, data);
