@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from ruleonce import rules
 from ruleonce.cli.app import app
 from ruleonce.cli.deck import anki, contents, printed
-from ruleonce.cli.deck.contents import COMPARISONS, card_of, corrects_bias
+from ruleonce.cli.deck.contents import COMPARISONS, card_of, has_bias_correction
 from ruleonce.cli.deck.lines import formula_lines, renamed, shared
 from ruleonce.cli.deck.mathtext import formula_lines as set_lines
 from ruleonce.cli.deck.pictures import comparison_picture
@@ -67,7 +67,7 @@ def test_every_card_asks_and_answers():
 
 
 def test_a_bias_is_corrected_where_a_power_of_t_says_so():
-    corrected = {rule.name for rule in rules.ALL if corrects_bias(rule)}
+    corrected = {rule.name for rule in rules.ALL if has_bias_correction(rule)}
 
     assert {"adam", "adamw", "adamax", "radam", "lamb"} <= corrected
     assert not {"sgd", "adam_simplified", "lion", "heavy_ball_damped"} & corrected

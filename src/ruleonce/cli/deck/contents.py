@@ -131,7 +131,7 @@ def card_of(rule: Rule) -> Card:
 
 def _question(rule: Rule) -> str:
     asked = f"{rule.name}: write the update rule."
-    if corrects_bias(rule):
+    if has_bias_correction(rule):
         return f"{asked} Why is it corrected?"
     if not rule.state:
         return f"{asked} What does it remember of earlier steps?"
@@ -140,7 +140,7 @@ def _question(rule: Rule) -> str:
     return f"{asked} What {'do' if names else 'does'} {kept} hold?"
 
 
-def corrects_bias(rule: Rule) -> bool:
+def has_bias_correction(rule: Rule) -> bool:
     """Whether something in it is a hyperparameter to the power of t, as in 1 - beta**t."""
     program = rule.program()
     if "t" not in program.step_inputs:
