@@ -9,14 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from element_wise import is_element_wise
 from typer.testing import CliRunner
 
 import ruleonce as ro
 from ruleonce.cli.app import app
 from ruleonce.cli.explore import assembly
 from ruleonce.cli.explore.data import corrects_bias, rule_data
-from ruleonce.emit import javascript
-from ruleonce.errors import EmitError
 from ruleonce.surfaces import SURFACES
 
 ROOT = Path(__file__).parents[2]
@@ -134,14 +133,6 @@ def test_every_rule_that_works_element_by_element_and_every_surface_is_there(tmp
     assert [surface["name"] for surface in data["surfaces"]] == [x.name for x in SURFACES]
     assert data["first"] == ["momentum", "rmsprop", "adam"]
     assert data["version"] == ro.__version__
-
-
-def is_element_wise(rule):
-    try:
-        javascript.emit(rule.program())
-    except EmitError:
-        return False
-    return True
 
 
 def test_the_data_of_a_rule_is_what_its_signature_says():

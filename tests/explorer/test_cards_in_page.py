@@ -5,25 +5,18 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from element_wise import is_element_wise
 from surface_walk import steps
 
 from ruleonce import rules, surfaces
 from ruleonce.cli.explore.data import page_data, rule_data
-from ruleonce.errors import EmitError
 
 STEPS = 50
 RATE = 1e-3  # with larger ones some leave the surface, and then the last bit decides
 OVER = ("rosenbrock", "rastrigin")  # without an angle in their slope, and with
 
 
-def data_of(rule):
-    try:
-        return rule_data(rule, rule.name, "")
-    except EmitError:
-        return None
-
-
-DATA = {rule.name: data for rule in rules.ALL if (data := data_of(rule))}
+DATA = {rule.name: rule_data(rule, rule.name, "") for rule in rules.ALL if is_element_wise(rule)}
 
 
 @pytest.fixture(scope="module")

@@ -17,24 +17,14 @@ import node
 import numpy as np
 import pytest
 import tolerance
+from element_wise import is_element_wise
 
 import ruleonce as ro
 from ruleonce.emit import javascript, python
-from ruleonce.errors import EmitError
 from ruleonce.language.graph import evaluate
 
 STEPS = 50
 SIZE = 6
-
-
-def code_of(rule, switches):
-    """Its JavaScript, or None for a rule that looks at whole tensors; which those are is tested in
-    tests/emit/test_javascript.py.
-    """
-    try:
-        return javascript.emit(rule.program(**switches))
-    except EmitError:
-        return None
 
 
 def settings_of_switches(rule):
@@ -48,7 +38,7 @@ CASES = {
     "-".join([rule.name, *(k for k, v in switches.items() if v)]): (rule, switches)
     for rule in ro.rules.ALL
     for switches in settings_of_switches(rule)
-    if code_of(rule, switches)
+    if is_element_wise(rule, **switches)
 }
 
 
@@ -142,7 +132,7 @@ def runs():
         places = [program.tensors.index(x) for x in program.outputs]
         gradient = program.tensors.index(rule.schema.gradient)
         lines += [
-            f"{{\n{code_of(rule, switches)}",
+            f"{{\n{javascript.emit(rule.program(**switches))}",
             f"const its = (given) => run({{host, element, named}}, {gradient}, {places}, given);",
             f"result[{json.dumps(name)}] = data[{json.dumps(name)}].map(its);\n}}",
         ]

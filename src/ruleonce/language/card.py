@@ -2,7 +2,8 @@
 
 import inspect
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any  # what is documented takes anything
 
 if TYPE_CHECKING:
     from .rule import Rule
@@ -24,12 +25,15 @@ def card(rule: "Rule") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def notes(rule: "Rule") -> tuple[list[str], str]:
-    """The paragraphs of its docstring after the summary, and its source; "" where it names none."""
-    paragraphs = (inspect.getdoc(rule.function) or "").split("\n\n")[1:]
-    plain = [" ".join(text.split()) for text in paragraphs]
+def notes(function: Callable[..., Any]) -> tuple[list[str], str]:
+    """The paragraphs of a docstring, a line each, the summary first, and its source; "" where it
+    names none.
+    """
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    summary, *plain = [" ".join(text.split()) for text in paragraphs]
     sources = [text.removeprefix("Source: ") for text in plain if text.startswith("Source:")]
-    return [text for text in plain if not text.startswith("Source:")], "".join(sources[:1])
+    said = [text for text in plain if not text.startswith("Source:")]
+    return [summary, *said], "".join(sources[:1])
 
 
 def formula_lines(rule: "Rule") -> str:

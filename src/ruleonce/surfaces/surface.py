@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RuleError, TensorError, UnknownNameError
+from ..language.card import notes
 from ..language.graph import Graph, Node, evaluate
 from ..language.hyperparameters import checked_number, nearest
 from ..language.locals import Locals
@@ -85,13 +86,12 @@ class Surface:
     @property
     def about(self) -> str:
         """What the surface is, in a sentence or two."""
-        return self._paragraphs[0]
+        return notes(self.function)[0][0] or self.title
 
     @property
     def source(self) -> str:
         """Where it is from; "" if its docstring does not say."""
-        said = (text for text in self._paragraphs if text.startswith("Source: "))
-        return next(said, "").removeprefix("Source: ")
+        return notes(self.function)[1]
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -158,11 +158,6 @@ class Surface:
                 )
         numbers = {name: checked_number(self.name, name, x, None) for name, x in given.items()}
         return self._defaults | numbers
-
-    @cached_property
-    def _paragraphs(self) -> list[str]:
-        notes = inspect.getdoc(self.function) or self.title
-        return [" ".join(text.split()) for text in notes.split("\n\n")]
 
     @cached_property
     def _weights(self) -> tuple[str, str]:

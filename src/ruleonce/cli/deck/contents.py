@@ -1,6 +1,5 @@
 """What stands on a card: a question in front; lines, formulas, defaults and pictures behind."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from ...language.rule import Rule
 from ...rules.adam import adam, adam_simplified
 from ...rules.adaptive import adagrad, rmsprop
 from ...rules.descent import momentum
-from ..pages.text import lines
+from ..pages.text import ADDRESS, PAPER, lines
 from ..pages.words import allowed, meaning, number
 
 
@@ -98,9 +97,9 @@ class Card:
     @property
     def address(self) -> str:
         """The source as an address, where it names one or a paper of arXiv; else as it is."""
-        if paper := re.search(r"arXiv:(\d{4}\.\d{4,5})", self.source):
+        if paper := PAPER.search(self.source):
             return f"https://arxiv.org/abs/{paper[1]}"
-        found = re.search(r"https?://[^\s,;)]+[^\s,;).]", self.source)
+        found = ADDRESS.search(self.source)
         return found[0] if found else self.source
 
     @property
@@ -112,7 +111,7 @@ class Card:
 
 def card_of(rule: Rule) -> Card:
     """The card of a rule, from the rule."""
-    paragraphs, source = notes(rule)
+    (_, *paragraphs), source = notes(rule.function)
     return Card(
         rule=rule,
         question=_question(rule),

@@ -89,7 +89,7 @@ def rule_data(rule: Rule, name: str, family: str) -> RuleData:
     return {
         "name": name,
         "summary": rule.summary,
-        "source": notes(rule)[1],
+        "source": notes(rule.function)[1],
         "family": family,
         "card": card(rule, name),
         "inputs": program.step_inputs,

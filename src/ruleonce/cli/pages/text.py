@@ -12,6 +12,10 @@ from .words import allowed, meaning, number
 BYTES = 4  # of a number in float32
 INDEX = "README.md"
 
+# What a source may name.
+PAPER = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+ADDRESS = re.compile(r"https?://[^\s,;)]+[^\s,;).]")
+
 
 def page(rule: Rule, documents: Documents, plain: Rule) -> str:
     """The page of a rule.
@@ -19,7 +23,7 @@ def page(rule: Rule, documents: Documents, plain: Rule) -> str:
     documents   what is known of dialects; see `dialects.read`
     plain       the rule that it is compared to in its picture
     """
-    paragraphs, source = notes(rule)
+    (_, *paragraphs), source = notes(rule.function)
     parts = [
         f"# {rule.name}",
         escaped(rule.summary),
@@ -148,5 +152,5 @@ def _dialects(rule: Rule, documents: Documents) -> list[str]:
 
 def linked(source: str) -> str:
     """A source with its papers and addresses as links."""
-    source = re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", source)
-    return re.sub(r"(?<![(<])(https?://[^\s,;)]+[^\s,;).])", r"<\1>", source)
+    source = PAPER.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", source)
+    return re.sub(rf"(?<![(<])({ADDRESS.pattern})", r"<\1>", source)
