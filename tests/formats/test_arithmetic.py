@@ -100,5 +100,23 @@ def test_adam_in_8_bits_multiplies_no_product_again_by_what_is_known_before():
         and any(arg.rate in known and not arg.is_constant for arg in node.args)
     ]
     chained = [node for node in products if any(arg in products for arg in node.args)]
+    squares = [
+        node for node in elementwise(program) if node.op is ops.MUL and len({*node.args}) == 1
+    ]
 
     assert not chained
+    assert squares  # of what v is decoded from, and of the gradient
+    assert not any(node.args[0] in products for node in squares)
+
+
+@ro.rule
+def used_elsewhere(w, dw, root, t, *, a=1.0, c=1.0, e=1.0):
+    """Products that are needed for themselves too."""
+    above, below = dw * a, root * c
+    return above / (below + e), above + below
+
+
+def test_a_product_that_is_needed_anyway_is_not_made_twice():
+    program = used_elsewhere.program()
+
+    assert len(elementwise(lighter(program))) == len(elementwise(program))
