@@ -136,9 +136,14 @@ STORED = {
 
 @pytest.mark.parametrize("block", STORED)
 def test_on_nvidia_what_is_stored_in_blocks_is_correctly_rounded_too(block):
+    """An element has one root, and no product and sum in one but those that are meant to be."""
     assembly = made(stored_source(STORED[block]), "adam", NVIDIA)[0].asm["ptx"]
+    body = stored_program(ro.adam.program(), STORED[block]).body
+    fused = sum(node.op is bits.MULTIPLY_ADD for node in body)
 
-    for wrong in ("fma.rn", "div.full", "div.approx", "sqrt.approx", "rcp.approx", ".ftz"):
+    assert sum(node.op is ops.SQRT for node in body) == 1
+    assert assembly.count("fma.rn.f32") == fused * assembly.count("sqrt.rn.f32")
+    for wrong in ("div.full", "div.approx", "sqrt.approx", "rcp.approx", ".ftz"):
         assert wrong not in assembly, wrong
 
 

@@ -8,7 +8,7 @@ from tolerance import ulps_apart
 import ruleonce as ro
 from ruleonce.formats import int8, masters, stored_program, uint8_sqrt
 from ruleonce.formats.arithmetic import lighter
-from ruleonce.language import ops
+from ruleonce.language import bits, ops
 from ruleonce.language.graph import evaluate, in_order
 
 NEAR = 2  # units in the last place: each of two roundings, or of a root and a product, is off by 1
@@ -120,3 +120,78 @@ def test_a_product_that_is_needed_anyway_is_not_made_twice():
     program = used_elsewhere.program()
 
     assert len(elementwise(lighter(program))) == len(elementwise(program))
+
+
+@ro.rule
+def sums_of_products(w, dw, root, square, t, *, a=1.0):
+    """A product that is added, one that is subtracted, and a sum of two."""
+    return dw + w * a, dw - w * a, w * w + dw * a
+
+
+@given(st.lists(st.tuples(medium, medium), min_size=1, max_size=20), factors)
+def test_products_are_added_without_being_rounded(elements, a):
+    """Within half a unit of the exact value, though what is left may be small."""
+    program = lighter(sums_of_products.program())
+    w, dw = (np.array(column, np.float32) for column in zip(*elements, strict=True))
+    a = float(np.float32(a))
+    wide_w, wide_dw = w.astype(float), dw.astype(float)
+    inner = (wide_dw * a).astype(np.float32).astype(float)  # of the two products one is rounded
+    exact = (wide_dw + wide_w * a, wide_dw - wide_w * a, wide_w * wide_w + inner)
+    other = wide_dw * a + (wide_w * wide_w).astype(np.float32).astype(float)
+    found = values_of_pairs(program, w, dw, a)
+
+    for ours, value in zip(found[:2], exact[:2], strict=True):
+        assert ulps_apart(ours, value.astype(np.float32)).max() <= 1
+    nearest = [ulps_apart(found[2], x.astype(np.float32)) for x in (exact[2], other)]
+    assert np.minimum(*nearest).max() <= 1
+
+
+def values_of_pairs(program, w, dw, a):
+    with np.errstate(all="ignore"):
+        given = {"w": w, "dw": dw, "root": dw, "square": dw, "t": 1.0, "a": a}
+        return evaluate([*program.outputs.values()], given, np, np.float32)
+
+
+def test_a_rounded_product_would_be_seen():
+    """The product is 1 + 2**-11 + 2**-24; rounded before 1 is taken from it, it lacks the last."""
+    w, dw = np.float32([1 + 2.0**-12]), np.float32([-1.0])
+    (sum_, difference, _) = values_of_pairs(lighter(sums_of_products.program()), w, dw, float(w[0]))
+    (plain, _, _) = values_of_pairs(sums_of_products.program(), w, dw, float(w[0]))
+
+    assert sum_ == 2.0**-11 + 2.0**-24
+    assert plain == 2.0**-11
+    assert difference == np.float32(-2 - 2.0**-11 - 2.0**-24)
+
+
+def test_adam_in_8_bits_takes_few_operations_for_an_element():
+    """Decoding is a part of the step's own sums: a number of a block meets one of the step first.
+
+    Of the 6 that multiply and add, two are for m, and one each for v, w and either code.
+    """
+    program = stored_program(
+        ro.rules.adamw.program(), {"m": int8(), "v": uint8_sqrt(), "w": masters.bfloat16_8()}
+    )
+    found = [node.op for node in elementwise(program)]
+
+    assert found.count(bits.MULTIPLY_ADD) == 6
+    assert found.count(ops.MUL) == 6
+    assert found.count(ops.ADD) == 1
+    assert found.count(ops.SUB) == 0
+
+
+@ro.rule
+def centered(w, dw, v, mean, *, decay=0.9, eps=1e-8):
+    """The variance of gradients that are all the same is 0, and not a little less."""
+    mean = decay * mean + (1 - decay) * dw
+    v = decay * v + (1 - decay) * dw**2
+    return w - dw / (ro.sqrt(v - mean**2) + eps), v, mean
+
+
+def test_a_difference_of_two_products_of_elements_stays_0_where_they_are_equal():
+    program = lighter(centered.program())
+    x = np.float32([1.1])
+    with np.errstate(all="ignore"):
+        given = {"w": x, "dw": x, "v": x * x, "mean": x, "decay": 1.0, "eps": 1.0}
+        found = evaluate([*program.outputs.values()], given, np, np.float32)
+
+    assert found[0] == 0.0

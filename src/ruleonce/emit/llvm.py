@@ -60,11 +60,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     used = {node.op for node in (*program.body, *program.measured)}
     lanes = next(filter(None, (_lanes_of(one, computed, fused) for one in program.passes)), None)
-    lines = [
-        f"; {program.name}: {kept}; computed in {computed.name}",
-        "",
-        *(line for one in program.passes for line in _pass(one, formats, computed, fused)),
-        *measured.functions(program),
+    called = [
         *(f"declare {number} @llvm.{f}.{_suffix(computed)}({number})" for f in ("fabs", "sqrt")),
         *(_WIDE if computed is not FLOAT64 and program.measured else ()),
         *_declarations(used),
@@ -73,6 +69,13 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
         *(vectors.declarations(computed, lanes) if lanes else ()),
         *(vector_sums.declarations(computed, lanes) if lanes and program.sum_count else ()),
         *(_declarations_of_storage(program, computed, lanes) if _is_stored(program) else ()),
+    ]
+    lines = [
+        f"; {program.name}: {kept}; computed in {computed.name}",
+        "",
+        *(line for one in program.passes for line in _pass(one, formats, computed, fused)),
+        *measured.functions(program),
+        *dict.fromkeys(called),  # several parts call fma
         "",
     ]
     return "\n".join(lines)

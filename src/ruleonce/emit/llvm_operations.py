@@ -57,6 +57,12 @@ SPELLING: Mapping[Op, str] = {
     ops.WHERE: "{r} = select {B} {0}, {T} {1}, {T} {2}",
 }
 
+_INTEGER = """\
+{r}.is.some = fcmp ord {T} {0}, {zero}
+{r}.some = select {B} {r}.is.some, {T} {0}, {T} {zero}
+{r}.nearest = call {W} @llvm.lrint.{J}.{I}({T} {r}.some)
+{r} = freeze {W} {r}.nearest"""
+
 # Whole numbers, {W}, and the bits of numbers: of a float32, {S}, whatever is computed in.
 SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.IADD: "{r} = add {W} {0}, {1}",
@@ -70,20 +76,19 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.CHOOSE: "{r} = select {B} {0}, {W} {1}, {W} {2}",
     bits.EACH: "{r} = select {B} {true}, {T} {0}, {T} {1}",
     bits.ROUND: "{r} = call {T} @llvm.roundeven.{I}({T} {0})",
-    bits.INTEGER: """\
-{r}.is.some = fcmp ord {T} {0}, {zero}
-{r}.some = select {B} {r}.is.some, {T} {0}, {T} {zero}
-{r}.nearest = call {W} @llvm.lrint.{J}.{I}({T} {r}.some)
-{r} = freeze {W} {r}.nearest""",
+    bits.INTEGER: _INTEGER,
+    bits.SMALL_INTEGER: _INTEGER,
     bits.NUMBER: "{r} = sitofp {W} {0} to {T}",
 }
 _IN_SINGLE: Mapping[Op, str] = {
     bits.BITS: "{r} = bitcast {S} {0} to {W}",
     bits.FROM_BITS: "{r} = bitcast {W} {0} to {S}",
+    bits.MULTIPLY_ADD: "{r} = call {T} @llvm.fma.{I}({T} {0}, {T} {1}, {T} {2})",
 }
 _IN_DOUBLE: Mapping[Op, str] = {
     bits.BITS: "{r}.single = fptrunc {T} {0} to {S}\n{r} = bitcast {S} {r}.single to {W}",
     bits.FROM_BITS: "{r}.single = bitcast {W} {0} to {S}\n{r} = fpext {S} {r}.single to {T}",
+    bits.MULTIPLY_ADD: "{r}.product = fmul {T} {0}, {1}\n{r} = fadd {T} {r}.product, {2}",
 }
 # The same where only the lower half of its bits is kept: nan is 0 there anyway (x86: -2**31).
 _CUT_INTEGER = """\
@@ -125,7 +130,7 @@ def operation(
         yield f"{result} = fptrunc double {result}.double to float"
     else:
         number = FLOATS[computed]
-        is_cut = is_cut and node.op is bits.INTEGER
+        is_cut = is_cut and node.op in (bits.INTEGER, bits.SMALL_INTEGER)
         text = (_CUT_INTEGER if is_cut else _ALL[computed][node.op]).format(
             *operands,
             r=result,
@@ -158,6 +163,7 @@ def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
     number, suffix = lanes.of(FLOATS[computed]), lanes.suffix("f", 8 * computed.itemsize)
     whole, place = lanes.of("i32"), lanes.suffix("i", 32)
     yield f"declare {number} @llvm.roundeven.{suffix}({number})"
+    yield f"declare {number} @llvm.fma.{suffix}({number}, {number}, {number})"
     yield f"declare {whole} @llvm.lrint.{place}.{suffix}({number})"
 
 

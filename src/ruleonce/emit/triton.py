@@ -60,7 +60,6 @@ def emit(program: Program, formats: Formats, computed: Format) -> str:
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     header = f'"""{program.name}: {kept}; computed in {computed.name}."""\n\n'
     parts = [
-        f"{header}import triton\nimport triton.language as tl\n",
         *dict.fromkeys(text for op, texts in FUNCTIONS.items() if op in used for text in texts),
         *dict.fromkeys(
             (*functions_of_bits(in_body, computed), *functions_of_bits(in_numbers, FLOAT64))
@@ -74,7 +73,10 @@ def emit(program: Program, formats: Formats, computed: Format) -> str:
         "\n".join(_numbers(program)) + "\n",
         *([_SUMS.format(name=kernel_name(program))] if program.sum_count else []),
     ]
-    return "\n\n".join(parts)
+    opening = f"{header}import triton\nimport triton.language as tl\n"
+    if any("INTERPRETED" in part for part in parts):
+        opening += "\nINTERPRETED = tl.constexpr(False)  # the engine sets it\n"
+    return "\n\n".join([opening, *parts])
 
 
 def kernel_name(source: Program | Pass) -> str:

@@ -115,11 +115,8 @@ def _to_odd(x):
     return odd.to(tl.float32, bitcast=True)
 """
 
-# The upper half of a float32, to nearest even; nan stays nan. The engine sets INTERPRETED.
+# The upper half of a float32, to nearest even; nan stays nan.
 _TO_BFLOAT16 = """\
-INTERPRETED = tl.constexpr(False)
-
-
 @triton.jit
 def _to_bfloat16(x):
     if INTERPRETED:

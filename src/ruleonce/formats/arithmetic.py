@@ -8,7 +8,9 @@ tensor is stored in a format that does not keep every bit,
     sqrt(x * c)           is sqrt(x) * sqrt(c), if sqrt(x) is needed anyway, as to store v
     x * c * d             is x * (c * d), for numbers c and d of the step or of a block
     (x * s) * (x * s)     is (x * x) * (s * s), for a number s of a block, such as a scale
-    x * a / (y * c + e)   is x * (a / c) / (y + e / c), for numbers a, c and e of the step
+    x * a / (y * c + e)   is x / (y + e / c) * (a / c), for numbers a, c and e of the step
+    x * y + z             is rounded once, where the product is of no other use
+    (x * a + y * b) * c   is x * (a * c) + y * (b * c), for numbers of the step or of a block
 
 Each result is off by some units in the last place of a float32, and it is the same on every
 engine. Programs whose formats keep every bit have the exact operations.
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from ..language import ops
+from ..language import bits, ops
 from ..language.graph import Graph, Node, in_order
 from ..language.ops import Op
 from ..language.program import Program
@@ -76,22 +78,36 @@ class _Lighter:
         if node.op is None:
             assert node.value is not None  # noqa: S101
             return graph.constant(node.value, node.kind)
-        if node.op is ops.DIV and args[0].rate == "element":
+        if node.rate != "element":
+            return graph.apply(node.op, *args)
+        return self._operation(node.op, args)
+
+    def _operation(self, op: Op, args: list[Node]) -> Node:
+        """What takes the place of an operation on elements."""
+        if op is ops.DIV and args[0].rate == "element":
             return self._quotient(*args)
-        if node.op is ops.SQRT and (factors := self._factors(args[0])):
-            return graph.apply(ops.MUL, *(graph.apply(ops.SQRT, x) for x in factors))
-        return self._product(*args) if node.op is ops.MUL else graph.apply(node.op, *args)
+        if op is ops.MUL:
+            return self._product(*args)
+        if op in (ops.ADD, ops.SUB):
+            return self._sum(op, *args)
+        if op is ops.SQRT and (factors := self._factors(args[0])):
+            return self._graph.apply(ops.MUL, *(self._graph.apply(ops.SQRT, x) for x in factors))
+        return self._graph.apply(op, *args)
 
     def _quotient(self, x: Node, y: Node) -> Node:
         graph = self._graph
         if _is_of_step(y):
             return self._product(x, self._reciprocal(y))
         above, below = self._scaled(x), self._moved(y)
-        if above and below:
-            (x, a), (y, c, e) = above, below
-            x = graph.apply(ops.MUL, x, graph.apply(ops.MUL, a, self._reciprocal(c)))
-            y = graph.apply(ops.ADD, y, graph.apply(ops.MUL, e, self._reciprocal(c)))
-        return graph.apply(ops.DIV, x, y)
+        if not above or not below:
+            return graph.apply(ops.DIV, x, y)
+        (x, a), (y, c, e) = above, below
+        inverse = self._reciprocal(c)
+        quotient = graph.apply(
+            ops.DIV, x, graph.apply(ops.ADD, y, graph.apply(ops.MUL, e, inverse))
+        )
+        self._alone.add(quotient)
+        return graph.apply(ops.MUL, quotient, graph.apply(ops.MUL, a, inverse))
 
     def _scaled(self, node: Node) -> tuple[Node, Node] | None:
         """The x and a of x * a, a number of the step, where the product is of no other use."""
@@ -99,15 +115,45 @@ class _Lighter:
         return (x, a) if a and _is_of_step(a) and node in self._alone else None
 
     def _moved(self, node: Node) -> tuple[Node, Node, Node] | None:
-        """The same of y * c + e."""
-        product, e = _split(node, ops.ADD)
-        if e is None or not _is_of_step(e) or node not in self._alone:
+        """The same of y * c + e, whose sum has been made."""
+        if node.op is not bits.MULTIPLY_ADD or node not in self._alone:
             return None
-        scaled = self._scaled(product)
-        return (*scaled, e) if scaled else None
+        y, c, e = node.args
+        if not _is_of_step(e) or not _is_of_step(c):
+            return None
+        return y, c, e
+
+    def _sum(self, op: Op, x: Node, y: Node) -> Node:
+        """The sum or the difference, rounded once if one is a product that nothing else needs."""
+        for product, rest in ((y, x), (x, y)):
+            if product.op is not ops.MUL or product not in self._alone:
+                continue
+            one, other = product.args
+            if op is ops.ADD:
+                return self._multiply_add(one, other, rest)
+            if product is y and (negative := self._negated(one, other)):
+                return self._multiply_add(*negative, rest)
+        return self._graph.apply(op, x, y)
+
+    def _negated(self, x: Node, y: Node) -> tuple[Node, Node] | None:
+        """The factors of -(x * y), if one is known before the elements are, and is negated then."""
+        for one, number in ((x, y), (y, x)):
+            if number.is_constant or _is_known_before(number, one):
+                return one, self._graph.apply(ops.NEG, number)
+        return None
+
+    def _multiply_add(self, x: Node, y: Node, rest: Node) -> Node:
+        if _is_known_before(x, y):
+            x, y = y, x
+        return self._graph.apply(bits.MULTIPLY_ADD, x, y, rest)
 
     def _product(self, x: Node, y: Node) -> Node:
         graph = self._graph
+        for one, other in ((x, y), (y, x)):
+            if one not in self._alone or not _is_known_before(other, one):
+                continue
+            if distributed := self._distributed(one, other):
+                return distributed
         for one, other in ((x, y), (y, x)):
             rest, known = _split(one, ops.MUL) if one in self._alone else (one, None)
             if not known:
@@ -118,6 +164,18 @@ class _Lighter:
             if _is_known_before(other, one):
                 return graph.apply(ops.MUL, rest, graph.apply(ops.MUL, known, other))
         return graph.apply(ops.MUL, x, y)
+
+    def _distributed(self, node: Node, number: Node) -> Node | None:
+        """Of the node x * a + y * b and the number c: x * (a * c) + y * (b * c)."""
+        if node.op is not bits.MULTIPLY_ADD:
+            return None
+        graph, (x, a, product) = self._graph, node.args
+        y, b = _split(product, ops.MUL)
+        if b is None or product not in self._alone or not _is_known_before(a, x):
+            return None
+        other = graph.apply(ops.MUL, y, graph.apply(ops.MUL, b, number))
+        self._alone.add(other)
+        return graph.apply(bits.MULTIPLY_ADD, x, graph.apply(ops.MUL, a, number), other)
 
     def _reciprocal(self, number: Node) -> Node:
         """1 / c, on the host; infinite for 0, where Python would refuse."""

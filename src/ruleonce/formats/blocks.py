@@ -10,13 +10,13 @@ from typing import Any  # symbols
 
 from ..language.functions import abs, sqrt, where  # noqa: A004
 from .floating import FLOAT32, INT4, INT8, UINT4, UINT8, Format
-from .functions import bits, block_max, from_bits, integer, number
+from .functions import bits, block_max, from_bits, number, small_integer
 from .storage import Part, Storage, per_block
 
 BLOCK = 128  # elements; a scale of 4 bytes for each adds a 32nd of a byte an element
 
 _SMALLEST = 1e-37
-_SIGN = -(1 << 31)  # the bit of it
+_WHOLE = 1.5 * 2.0**23
 
 
 def _once(make: Callable[[int], Storage]) -> Callable[..., Storage]:
@@ -38,13 +38,19 @@ def _scale(largest: Any, levels: float) -> tuple[Any, Any]:
     return where(largest == 0, 0.0, divisor) + odd, divisor
 
 
-def _at_least_one(levels: Any, x: Any) -> Any:
-    return where(x > 0, where(levels > 1, levels, 1.0), levels)
+def _within(x: Any, most: Any) -> Any:
+    """x, but no more than `most` away from 0."""
+    below = where(x < most, x, most)
+    return where(below > -most, below, -most)
 
 
-def _with_sign_of(whole: Any, size: Any) -> Any:
-    """A number that is not negative, with the upper bit of a whole one for its sign."""
-    return from_bits(bits(size) | (whole & _SIGN))
+def _level(x: Any, inverse: Any) -> Any:
+    """The nearest level to x * inverse in the lower bits of a whole number; at least 1 above 0.
+
+    Near 1.5 * 2**23 nothing but whole numbers is: the product is rounded to one as it is added.
+    """
+    level, first = x * inverse + _WHOLE, _WHOLE + 1
+    return bits(where(x > 0, where(level > first, level, first), _WHOLE))
 
 
 def _parts(codes: Format) -> dict[str, Part]:
@@ -78,17 +84,14 @@ def _finer_towards_0(
     """Codes are one level apart up to a code, and from there on `apart` levels."""
 
     def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
-        size = abs(number(codes))
-        coarse = size * apart - knee * (apart - 1)
-        return _with_sign_of(codes, where(coarse > size, coarse, size)) * scale
+        x = number(codes)
+        return x * (scale * apart) - _within(x, knee) * (scale * (apart - 1))
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale, divisor = _scale(block_max(x), largest)
-        inverse, most = 1.0 / divisor, divisor * knee
-        fine = where(x < most, x, most)
-        fine = where(fine > -most, fine, -most)
+        inverse, fine = 1.0 / divisor, _within(x, divisor * knee)
         levels = x * (inverse * (1 / apart)) + fine * (inverse * (1 - 1 / apart))
-        return integer(levels), scale
+        return small_integer(levels), scale
 
     return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
@@ -102,7 +105,7 @@ def int8_linear(block: int = BLOCK) -> Storage:
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale, divisor = _scale(block_max(x), 127.0)
-        return integer(x * (1.0 / divisor)), scale
+        return small_integer(x * (1.0 / divisor)), scale
 
     return Storage("int8_linear", decode, encode, _parts(INT8), block, (int8_linear, block))
 
@@ -135,7 +138,7 @@ def _roots(made_by: Any, codes: Format, largest: float, block: int) -> Storage:
     def encode(x):  # type: ignore[no-untyped-def]
         root = sqrt(x)
         scale, divisor = _scale(block_max(root), largest)
-        return integer(_at_least_one(root * (1.0 / divisor), root)), scale
+        return _level(root, 1.0 / divisor), scale
 
     return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
@@ -149,7 +152,7 @@ def uint8_linear(block: int = BLOCK) -> Storage:
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale, divisor = _scale(block_max(x), 255.0)
-        return integer(_at_least_one(x * (1.0 / divisor), x)), scale
+        return _level(x, 1.0 / divisor), scale
 
     return Storage("uint8_linear", decode, encode, _parts(UINT8), block, (uint8_linear, block))
 

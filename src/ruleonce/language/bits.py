@@ -66,6 +66,25 @@ def _bits(xp: Any, x: Any) -> Any:
     return _view(xp, _cast(xp, x, "float32"), "int32")
 
 
+def _multiply_add(xp: Any, x: Any, y: Any, z: Any) -> Any:
+    """A product and a sum, rounded once in float32. In float64 the product is rounded before.
+
+    In float64 the product of two float32 is exact. Their sum with a third is rounded to odd: so it
+    keeps the fact that something was cut off, and rounding it to float32 is then right (Boldo &
+    Melquiond 2008, "Emulation of FMA and correctly rounded sums").
+    """
+    if xp is not np or np.result_type(x, y, z) != np.float32:
+        return x * y + z
+    product = np.multiply(x, y, dtype=np.float64)
+    total = product + z
+    added = total - product
+    error = (product - (total - added)) + (z - added)
+    pattern = total.view(np.int64)
+    goes = np.where((error > 0) == (total > 0), 1, -1)
+    is_cut = np.isfinite(error) & (error != 0) & (pattern & 1 == 0)
+    return (pattern + np.where(is_cut, goes, 0)).view(np.float64).astype(np.float32)
+
+
 def block_max(xp: Any, x: Any, block: int) -> Any:
     """The largest magnitude in each block of a tensor of one dimension; nan if one is there."""
     count = -(-x.shape[0] // block)
@@ -105,7 +124,17 @@ FROM_BITS = Op(
 )
 ROUND = Op("round", *_single(lambda xp, x: xp.round(x)), "round({})", ("number",))
 INTEGER = Op("integer", _integer_of_number, _integer, "integer({})", ("number",), "integer")
+SMALL_INTEGER = Op(
+    "small_integer", _integer_of_number, _integer, "small_integer({})", ("number",), "integer"
+)
 NUMBER = Op("number", float, lambda xp, x: _cast(xp, x, "float32"), "number({})", ("integer",))
+MULTIPLY_ADD = Op(
+    "multiply_add",
+    lambda x, y, z: x * y + z,
+    _multiply_add,
+    "({} * {} + {})",
+    ("number", "number", "number"),
+)
 # One number, the first operand, for each element of the second.
 EACH = Op("each", lambda x, _: x, lambda xp, x, y: xp.where(y == y, x, x), "{0}")  # noqa: PLR0124
 BLOCK_MAX = Op("block_max", abs, block_max, "block_max({})", ("number",), gives_one="block")
