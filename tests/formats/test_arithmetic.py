@@ -125,7 +125,7 @@ def test_a_product_that_is_needed_anyway_is_not_made_twice():
 @ro.rule
 def sums_of_products(w, dw, root, square, t, *, a=1.0):
     """A product that is added, one that is subtracted, and a sum of two."""
-    return dw + w * a, dw - w * a, w * w + dw * a
+    return dw + w * a, dw - root * a, w * w + dw * a
 
 
 @given(st.lists(st.tuples(medium, medium), min_size=1, max_size=20), factors)
@@ -148,7 +148,7 @@ def test_products_are_added_without_being_rounded(elements, a):
 
 def values_of_pairs(program, w, dw, a):
     with np.errstate(all="ignore"):
-        given = {"w": w, "dw": dw, "root": dw, "square": dw, "t": 1.0, "a": a}
+        given = {"w": w, "dw": dw, "root": w, "square": dw, "t": 1.0, "a": a}
         return evaluate([*program.outputs.values()], given, np, np.float32)
 
 
