@@ -38,6 +38,7 @@ from ruleonce.formats import (
     uint4_sqrt,
     uint8_linear,
     uint8_sqrt,
+    within,
 )
 from ruleonce.formats.choice import STORAGES
 from ruleonce.language import bits as bits_of_language
@@ -320,7 +321,7 @@ def odd(block):
         largest = block_max(x)
         whole = integer(ro.clip(x * 1000.0, -1e6, 1e6))
         mixed = ((whole * 3 + 5 - (whole << 2)) ^ (whole >> 1)) & 0xFF | 1
-        small = small_integer(ro.clip(x * 10.0, -100.0, 100.0))
+        small = small_integer(within(x * 10.0, largest * 7.0))
         chosen = ro.where(x > 0, mixed, (whole & 7) + small)
         scale = from_bits(bits(ro.where(largest > 0, largest, 1.0)) & 0x7F800000)
         return formats.round(number(chosen)) / 256.0, scale

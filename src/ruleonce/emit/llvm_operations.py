@@ -79,6 +79,12 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.INTEGER: _INTEGER,
     bits.SMALL_INTEGER: _INTEGER,
     bits.NUMBER: "{r} = sitofp {W} {0} to {T}",
+    bits.WITHIN: """\
+{r}.least = fneg {T} {1}
+{r}.is.below = fcmp olt {T} {0}, {1}
+{r}.below = select {B} {r}.is.below, {T} {0}, {T} {1}
+{r}.is.within = fcmp ogt {T} {r}.below, {r}.least
+{r} = select {B} {r}.is.within, {T} {r}.below, {T} {r}.least""",
 }
 _IN_SINGLE: Mapping[Op, str] = {
     bits.BITS: "{r} = bitcast {S} {0} to {W}",
@@ -94,6 +100,12 @@ _IN_DOUBLE: Mapping[Op, str] = {
 _CUT_INTEGER = """\
 {r}.nearest = call {W} @llvm.lrint.{J}.{I}({T} {0})
 {r} = freeze {W} {r}.nearest"""
+
+# The smaller magnitude of two, with the sign of the first: one instruction of AVX-512.
+_RANGE = "@llvm.x86.avx512.mask.range.ps.512"
+_WITHIN_AVX512 = (
+    f"{{r}} = call {{T}} {_RANGE}({{T}} {{0}}, {{T}} {{1}}, i32 2, {{T}} {{0}}, i16 -1, i32 4)"
+)
 
 _ALL: Mapping[Format, Mapping[Op, str]] = {
     FLOAT32: {**SPELLING, **SPELLING_OF_BITS, **_IN_SINGLE},
@@ -130,8 +142,12 @@ def operation(
         yield f"{result} = fptrunc double {result}.double to float"
     else:
         number = FLOATS[computed]
-        is_cut = is_cut and node.op in (bits.INTEGER, bits.SMALL_INTEGER)
-        text = (_CUT_INTEGER if is_cut else _ALL[computed][node.op]).format(
+        text = _ALL[computed][node.op]
+        if is_cut and node.op in (bits.INTEGER, bits.SMALL_INTEGER):
+            text = _CUT_INTEGER
+        elif node.op is bits.WITHIN and lanes == Lanes(16) and computed is FLOAT32:
+            text = _WITHIN_AVX512
+        text = text.format(
             *operands,
             r=result,
             W=lanes.of("i32"),
@@ -165,6 +181,9 @@ def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
     yield f"declare {number} @llvm.roundeven.{suffix}({number})"
     yield f"declare {number} @llvm.fma.{suffix}({number}, {number}, {number})"
     yield f"declare {whole} @llvm.lrint.{place}.{suffix}({number})"
+    if lanes == Lanes(16) and computed is FLOAT32:
+        asked = f"{number}, {number}, i32, {number}, i16, i32"
+        yield f"declare {number} {_RANGE}({asked})"
 
 
 def _constant(node: Node, computed: Format, lanes: Lanes) -> str:

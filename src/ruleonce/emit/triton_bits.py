@@ -25,6 +25,7 @@ SPELLING_OF_BITS: Mapping[Op, str] = {
     bits.SMALL_INTEGER: "_small_integer({0}{narrow})",
     bits.NUMBER: "{0}.to({N})",
     bits.MULTIPLY_ADD: "_multiply_add_{name}({0}, {1}, {2})",
+    bits.WITHIN: "tl.minimum(tl.maximum({0}, {1} * -1.0), {1})",
     bits.EACH: "tl.where({1} == {1}, {0}, {0})",
     bits.BLOCK_MAX: "_largest({0}, mask)",
 }

@@ -39,6 +39,7 @@ from .functions import integer as integer
 from .functions import number as number
 from .functions import round as round  # noqa: A004  (Python's cannot take a traced number)
 from .functions import small_integer as small_integer
+from .functions import within as within
 from .masters import bfloat16_8 as bfloat16_8
 from .masters import bfloat16_16 as bfloat16_16
 from .masters import float16_8 as float16_8

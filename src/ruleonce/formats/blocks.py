@@ -10,7 +10,7 @@ from typing import Any  # symbols
 
 from ..language.functions import abs, sqrt, where  # noqa: A004
 from .floating import FLOAT32, INT4, INT8, UINT4, UINT8, Format
-from .functions import bits, block_max, from_bits, number, small_integer
+from .functions import bits, block_max, from_bits, number, small_integer, within
 from .storage import Part, Storage, per_block
 
 BLOCK = 128  # elements; a scale of 4 bytes for each adds a 32nd of a byte an element
@@ -36,12 +36,6 @@ def _scale(largest: Any, levels: float) -> tuple[Any, Any]:
     scale = largest * (1 / levels)
     divisor = where(scale < _SMALLEST, _SMALLEST, scale)
     return where(largest == 0, 0.0, divisor) + odd, divisor
-
-
-def _within(x: Any, most: Any) -> Any:
-    """x, but no more than `most` away from 0."""
-    below = where(x < most, x, most)
-    return where(below > -most, below, -most)
 
 
 def _level(x: Any, inverse: Any) -> Any:
@@ -85,11 +79,11 @@ def _finer_towards_0(
 
     def decode(codes, scale):  # type: ignore[no-untyped-def]  # symbols
         x = number(codes)
-        return x * (scale * apart) - _within(x, knee) * (scale * (apart - 1))
+        return x * (scale * apart) - within(x, knee) * (scale * (apart - 1))
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale, divisor = _scale(block_max(x), largest)
-        inverse, fine = 1.0 / divisor, _within(x, divisor * knee)
+        inverse, fine = 1.0 / divisor, within(x, divisor * knee)
         levels = x * (inverse * (1 / apart)) + fine * (inverse * (1 - 1 / apart))
         return small_integer(levels), scale
 

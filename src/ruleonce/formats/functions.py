@@ -5,7 +5,16 @@ from typing import Any  # numbers, symbols, arrays: what comes in decides what g
 from ..language import bits as _bits
 from ..language.functions import apply
 
-__all__ = ("bits", "block_max", "from_bits", "integer", "number", "round", "small_integer")
+__all__ = (
+    "bits",
+    "block_max",
+    "from_bits",
+    "integer",
+    "number",
+    "round",
+    "small_integer",
+    "within",
+)
 
 
 def block_max(x: Any) -> Any:
@@ -41,3 +50,10 @@ def bits(x: Any) -> Any:
 def from_bits(x: Any) -> Any:
     """The number in float32 that these 32 bits are."""
     return apply(_bits.FROM_BITS, x)
+
+
+def within(x: Any, most: Any) -> Any:
+    """The number, or `most` with its sign where it is further from 0. What becomes of nan is left
+    open; `most` is not negative.
+    """
+    return apply(_bits.WITHIN, x, most)

@@ -66,6 +66,11 @@ def _bits(xp: Any, x: Any) -> Any:
     return _view(xp, _cast(xp, x, "float32"), "int32")
 
 
+def _within(xp: Any, x: Any, most: Any) -> Any:
+    below = xp.where(x < most, x, most)
+    return xp.where(below > -most, below, -most)
+
+
 def _multiply_add(xp: Any, x: Any, y: Any, z: Any) -> Any:
     """A product and a sum, rounded once in float32. In float64 the product is rounded before.
 
@@ -135,6 +140,8 @@ MULTIPLY_ADD = Op(
     "({} * {} + {})",
     ("number", "number", "number"),
 )
+# No further from 0 than the second, which is not negative. What becomes of nan is left open.
+WITHIN = Op("within", lambda x, most: max(-most, min(x, most)), _within, "within({}, {})")
 # One number, the first operand, for each element of the second.
 EACH = Op("each", lambda x, _: x, lambda xp, x, y: xp.where(y == y, x, x), "{0}")  # noqa: PLR0124
 BLOCK_MAX = Op("block_max", abs, block_max, "block_max({})", ("number",), gives_one="block")
