@@ -11,6 +11,8 @@ import ruleonce.torch as rt
 CASES = [
     ("8bit", torch.float32),
     ({"m": "int8", "v": "uint8_sqrt", "w": "bfloat16+8"}, torch.bfloat16),
+    ({"m": "int4", "v": "uint4_sqrt"}, torch.float32),
+    ({"m": "int4", "v": "uint8_sqrt", "w": "float16+8"}, torch.float16),
 ]
 
 
