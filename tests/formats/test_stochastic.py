@@ -21,6 +21,7 @@ from ruleonce.formats import (
     integer,
     number,
     per_block,
+    uint8_sqrt_stochastic,
 )
 from ruleonce.formats.random_bits import random_bits
 from ruleonce.language.bits import INDEX
@@ -290,3 +291,34 @@ def test_random_bits_of_several_tensors_meet_in_one_kernel(report):
 def test_encode_takes_the_number_and_random_bits_and_nothing_more():
     with pytest.raises(FormatError, match=r"has to take the number, or the number and random"):
         Storage("mine", lambda x: x, lambda x, y, z: x, {"x": Part(BFLOAT16)})
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("level", [1, 100, 254])
+def test_a_root_goes_to_the_next_level_as_often_as_it_should(level, part):
+    """In a block whose largest root is worth 255 levels of 1/255, to a few units of float32."""
+    values = np.full(COUNT, ((level + part) / 255) ** 2, np.float32)
+    values[::128] = 1.0
+    found = last_of(uint8_sqrt_stochastic(), values, 4).reshape(-1, 128)
+
+    assert np.all(found[:, 0] == 255)
+    rest = found[:, 1:]
+    assert set(np.unique(rest)) == ({level, level + 1} if part else {level})
+    assert abs(np.mean(rest) - level - part) < 5 * np.sqrt(0.25 / rest.size) + 2.0**-13
+
+
+def test_levels_stay_and_what_is_above_0_does_not_become_0():
+    storage = uint8_sqrt_stochastic()
+    codes = np.arange(256, dtype=np.uint8)
+    stored = [codes, np.float32([1 / 255, 1 / 255])]
+    stored[0][:128][-1] = 255  # so that both blocks have the same scale
+    again, scale = storage.to_parts(storage.from_parts(stored))
+    np.testing.assert_array_equal(again, stored[0])
+    np.testing.assert_allclose(scale, stored[1], rtol=1e-6)
+
+    values = np.full(1024, 1e-12, np.float32)
+    values[::128] = 1.0
+    values[1::128] = 0.0
+    codes, _ = storage.to_parts(values)
+    assert set(codes.reshape(-1, 128)[:, 2:].ravel()) == {1}
+    assert not np.any(codes[1::128])

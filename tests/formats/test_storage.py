@@ -122,6 +122,8 @@ def test_what_was_stored_is_stored_again_as_it_was(name, pattern):
     values = np.abs(values) if name.startswith("uint") else values
     storage = STORAGES[name](32) if STORAGES[name]().block else STORAGES[name]()
     values[~(np.abs(values) < 1e38)] = 0.5 if storage.block else np.nan
+    if name == "uint8_sqrt_stochastic":
+        values[values < 1e-30] = 0.5  # denormals have too few digits for a root to stay a level
     first = storage.to_parts(values)
     again = storage.to_parts(storage.from_parts(first, like=values))
     for form, before, after in zip(storage.parts.values(), first, again, strict=True):

@@ -28,7 +28,7 @@ def has_tolerance(rule):
 def formats_of(rule, name):
     """The format for every tensor that it can store: weights, or the states, or both."""
     storage = STORAGES[name]()
-    if storage.is_random:
+    if storage.is_random and not storage.block:
         return dict.fromkeys((rule.schema.weights, *rule.state), storage)
     if not storage.block:
         return {rule.schema.weights: storage}

@@ -13,6 +13,7 @@ from .blocks import int8_linear as int8_linear
 from .blocks import uint4_sqrt as uint4_sqrt
 from .blocks import uint8_linear as uint8_linear
 from .blocks import uint8_sqrt as uint8_sqrt
+from .blocks import uint8_sqrt_stochastic as uint8_sqrt_stochastic
 from .choice import Choice as Choice
 from .choice import Formats as Formats
 from .choice import named as named

@@ -38,13 +38,13 @@ def _scale(largest: Any, levels: float) -> tuple[Any, Any]:
     return where(largest == 0, 0.0, divisor) + odd, divisor
 
 
-def _level(x: Any, inverse: Any) -> Any:
-    """The nearest level to x * inverse in the lower bits of a whole number; at least 1 above 0.
+def _level(x: Any, levels: Any) -> Any:
+    """The nearest whole number of levels, as the lower bits of one; where x is above 0 at least 1.
 
-    Near 1.5 * 2**23 nothing but whole numbers is: the product is rounded to one as it is added.
+    Near 1.5 * 2**23 nothing but whole numbers is: a product is rounded to one as it is added.
     """
-    level, first = x * inverse + _WHOLE, _WHOLE + 1
-    return bits(where(x > 0, where(level > first, level, first), _WHOLE))
+    whole, first = levels + _WHOLE, _WHOLE + 1
+    return bits(where(x > 0, where(whole > first, whole, first), _WHOLE))
 
 
 def _parts(codes: Format) -> dict[str, Part]:
@@ -124,6 +124,33 @@ def uint4_sqrt(block: int = BLOCK) -> Storage:
     return _roots(uint4_sqrt, UINT4, 15.0, block)
 
 
+def uint8_sqrt_stochastic(block: int = BLOCK, seed: int = 0) -> Storage:
+    """The same as uint8_sqrt, rounded by chance: the mean of a root is right above level 1.
+
+    With beta2 = 0.999 a root changes by less than half a level at a step. To the nearest level it
+    would never fade; by chance it does, now and then, by a whole level.
+
+    seed   of the random bits, of which 23 are used for each number; see random_bits
+    """
+    return _uint8_sqrt_stochastic(block, seed)
+
+
+@cache
+def _uint8_sqrt_stochastic(block: int, seed: int) -> Storage:
+    nearest, largest = uint8_sqrt(block), 255.0
+
+    def encode(x, random):  # type: ignore[no-untyped-def]
+        root = sqrt(x)
+        scale, divisor = _scale(block_max(root), largest)
+        # Between -1/2 and 1/2, and as far from both as a level is off after its root is taken.
+        chance = number(random >> 9) * (2.0**-23 - 2.0**-35) - (0.5 - 2.0**-13)
+        return _level(root, within(root * (1.0 / divisor) + chance, largest)), scale
+
+    made_by = (uint8_sqrt_stochastic, block, seed)
+    parts, name = nearest.parts, "uint8_sqrt_stochastic"
+    return Storage(name, nearest.decode, encode, parts, block, made_by, seed=seed)
+
+
 def _roots(made_by: Any, codes: Format, largest: float, block: int) -> Storage:
     def decode(codes, scale):  # type: ignore[no-untyped-def]
         root = number(codes) * scale
@@ -132,7 +159,7 @@ def _roots(made_by: Any, codes: Format, largest: float, block: int) -> Storage:
     def encode(x):  # type: ignore[no-untyped-def]
         root = sqrt(x)
         scale, divisor = _scale(block_max(root), largest)
-        return _level(root, 1.0 / divisor), scale
+        return _level(root, root * (1.0 / divisor)), scale
 
     return Storage(made_by.__name__, decode, encode, _parts(codes), block, (made_by, block))
 
@@ -146,7 +173,7 @@ def uint8_linear(block: int = BLOCK) -> Storage:
 
     def encode(x):  # type: ignore[no-untyped-def]
         scale, divisor = _scale(block_max(x), 255.0)
-        return _level(x, 1.0 / divisor), scale
+        return _level(x, x * (1.0 / divisor)), scale
 
     return Storage("uint8_linear", decode, encode, _parts(UINT8), block, (uint8_linear, block))
 

@@ -17,6 +17,7 @@ STORAGES: Mapping[str, Callable[[], Storage]] = {
     "int8": blocks.int8,
     "int8_linear": blocks.int8_linear,
     "uint8_sqrt": blocks.uint8_sqrt,
+    "uint8_sqrt_stochastic": blocks.uint8_sqrt_stochastic,
     "uint8_linear": blocks.uint8_linear,
     "int4": blocks.int4,
     "uint4_sqrt": blocks.uint4_sqrt,
