@@ -144,7 +144,8 @@ def _uint8_sqrt_stochastic(block: int, seed: int) -> Storage:
         scale, divisor = _scale(block_max(root), largest)
         # Between -1/2 and 1/2, and as far from both as a level is off after its root is taken.
         chance = number(random >> 9) * (2.0**-23 - 2.0**-35) - (0.5 - 2.0**-13)
-        return _level(root, within(root * (1.0 / divisor) + chance, largest)), scale
+        levels = root * (1.0 / divisor) + chance
+        return _level(root, where(levels < largest, levels, largest)), scale
 
     made_by = (uint8_sqrt_stochastic, block, seed)
     parts, name = nearest.parts, "uint8_sqrt_stochastic"
