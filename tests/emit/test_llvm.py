@@ -186,7 +186,24 @@ def test_what_is_narrow_is_written_by_whole_vectors(fused):
         for name, storage in chosen.items():
             formats |= storage.forms(name)
         text = llvm.emit(program, formats, FLOAT32, fused)
-        stored = set(re.findall(r"store (<\d+ x i\d+>)", text))
+        stored = set(re.findall(r"store (<\d+ x i(?:8|16)>)", text))
 
         assert stored == {f"<{fused // 8} x i8>", f"<{fused // 16} x i16>"}
         assert assembly(text)
+
+
+@pytest.mark.parametrize(("block", "count"), [(32, 4), (128, 4), (256, 4), (512, 2)])
+@pytest.mark.parametrize("fused", [256, 512])
+def test_the_numbers_of_several_blocks_are_computed_together(fused, block, count):
+    storages = {"m": int8(block), "v": uint8_sqrt(block)}
+    program = stored_program(ro.adam.program(), storages)
+    formats = dict.fromkeys(program.tensors, FLOAT32)
+    for name, storage in storages.items():
+        formats |= storage.forms(name)
+    text = llvm.emit(program, formats, FLOAT32, fused)
+    vectors = text[: text.index("define internal void")]
+
+    assert vectors.count(f"call void @llvm.masked.store.v{count}f32") == len(storages)
+    assert vectors.count(f"call <{count} x float> @llvm.masked.load") == len(storages)
+    reciprocals = re.findall(r"fdiv <(\d+) x float> splat", vectors)
+    assert reciprocals == [str(count)] * len(storages)

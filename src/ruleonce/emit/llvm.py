@@ -68,7 +68,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
         "attributes #1 = { nobuiltin nounwind willreturn memory(none) }",
         *(vectors.declarations(computed, lanes) if lanes else ()),
         *(vector_sums.declarations(computed, lanes) if lanes and program.sum_count else ()),
-        *(_declarations_of_storage(program, computed, lanes) if _is_stored(program) else ()),
+        *_declarations_of_storage(program, formats, computed, lanes),
     ]
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
@@ -110,12 +110,13 @@ def _is_stored(program: Program) -> bool:
 
 
 def _declarations_of_storage(
-    program: Program, computed: Format, lanes: Lanes | None
+    program: Program, formats: Formats, computed: Format, lanes: Lanes | None
 ) -> Iterator[str]:
-    for many in (ONE, lanes) if lanes else (ONE,):
-        yield from declarations_of_bits(computed, many)
+    if _is_stored(program):
+        for many in (ONE, lanes) if lanes else (ONE,):
+            yield from declarations_of_bits(computed, many)
     if program.block:
-        yield from blocks.declarations(computed, lanes)
+        yield from blocks.declarations(program, formats, computed, lanes)
 
 
 def _range(one: Pass, formats: Formats, computed: Format, name: str) -> Iterator[str]:

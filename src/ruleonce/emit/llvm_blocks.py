@@ -3,8 +3,7 @@
 A block is gone through in stages. The first decodes its elements, does the work of the rule and
 finds what a block is to know of them, such as the largest; then come the numbers of the block, such
 as its scales; the next stage encodes by them. What a later stage needs of an element waits in
-scratch memory of the size of a block, which stays in the first cache. Tensors are read and written
-once.
+scratch memory, which stays in the first cache. Tensors are read and written once.
 
 Two functions are made of the same lines: `<rule>.vectors` with the vectors written out, for whole
 blocks, and `<rule>.range` for one element at a time, which also does a last, short block.
@@ -13,20 +12,18 @@ blocks, and `<rule>.range` for one element at a time, which also does a last, sh
 from collections.abc import Iterator, Mapping
 
 from ..formats import Format
-from ..language.program import Pass
+from ..language.program import Pass, Program
 from . import llvm_division as division
+from . import llvm_group as numbers
 from . import llvm_pipeline as pipeline
+from .llvm_group import Group
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import fetch_run
 from .llvm_operations import LIBRARY
 from .llvm_stages import Stages
 from .llvm_table import parameters
 from .llvm_work import closing, opening
-from .names import identifier
 
 Formats = Mapping[str, Format]
-
-AHEAD = 256  # elements; 512, as in llvm_vectors, took 1.05 to 1.1 times as long on Zen 4
 
 
 def lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
@@ -48,30 +45,29 @@ def whole_blocks(
     """
     block = one.program.block
     function = Stages(one, formats, computed, lanes)
+    group = Group(function) if pipeline.fits(function) else None
     divisions = [node for node in one.body if division.is_by_step_number(node)]
     fits = [f"%{function.names[node]}.fits" for node in divisions]
-    yield from opening(one, name, block, block, function.scratch())
+    if group:
+        function.room = group.room
+    memory = [*function.scratch(), *(group.scratch() if group else ())]
+    yield from opening(one, name, block, block, memory)
     yield from function.ready(divisions)
+    yield from group.ready() if group else ()
     all_fit = "true"
     if divisions:
         all_fit, lines = division.folded("and i1", "%range.fits", fits)
         yield from (f"  {line}" for line in lines)
-    yield f"  br i1 {all_fit}, label %range.block, label %range.done"
-    yield "range.block:"
-    has_pipeline = pipeline.fits(function)
-    done = "block.done" if has_pipeline else "range.stored"
-    yield f"  %block.begin = phi i64 [ %range.begin, %range.ready ], [ %block.end, %{done} ]"
-    if has_pipeline:
-        yield from pipeline.carried(function)
-    yield f"  %block.end = add nuw i64 %block.begin, {block}"
-    yield f"  %block.ahead = add nuw i64 %block.begin, {AHEAD}"
-    for tensor in one.read:
-        if tensor not in one.program.of_blocks:
-            for line in fetch_run(identifier(tensor), formats[tensor], block, "%block.ahead"):
-                yield f"  {line}"
-    if has_pipeline:
-        yield from pipeline.blocks(function)
+    begin = "group" if group else "block"
+    yield f"  br i1 {all_fit}, label %range.{begin}, label %range.done"
+    if group:
+        yield from pipeline.groups(group)
     else:
+        behind = "[ %range.begin, %range.ready ], [ %block.end, %range.stored ]"
+        yield "range.block:"
+        yield f"  %block.begin = phi i64 {behind}"
+        yield f"  %block.end = add nuw i64 %block.begin, {block}"
+        yield from function.ahead(function.begin, block)
         yield from function.stages()
         yield "range.stored:"
         yield "  %block.more = icmp ult i64 %block.end, %range.stop"
@@ -104,12 +100,13 @@ def all_blocks(one: Pass, formats: Formats, computed: Format, name: str) -> Iter
     yield "}"
 
 
-def declarations(computed: Format, lanes: Lanes | None) -> Iterator[str]:
+def declarations(
+    program: Program, formats: Formats, computed: Format, lanes: Lanes | None
+) -> Iterator[str]:
     """What the lines call, beside what operations do."""
     width = 8 * computed.itemsize
     for many in (ONE, lanes) if lanes else (ONE,):
         whole = many.of(f"i{width}")
         yield f"declare {whole} @llvm.umax.{many.suffix('i', width)}({whole}, {whole})"
     if lanes:
-        reduced = lanes.suffix("i", width)
-        yield f"declare i{width} @llvm.vector.reduce.umax.{reduced}({lanes.of(f'i{width}')})"
+        yield from numbers.declarations(program, formats, computed, lanes)

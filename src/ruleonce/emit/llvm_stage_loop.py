@@ -37,8 +37,12 @@ class Part:
         return f"{prefix}{self.stage.number}.{stream}"
 
 
-def loop(parts: Sequence[Part], prefix: str, label: str) -> Iterator[str]:
-    """The lines of a loop, from behind `label` to <prefix>.done."""
+def loop(parts: Sequence[Part], prefix: str, label: str, *, fetches: bool = False) -> Iterator[str]:
+    """The lines of a loop, from behind `label` to <prefix>.done.
+
+    fetches   whether it asks memory for what lies ahead. Where a loop does, LLVM does not look for
+              values that one time through could hand to the next: that took it 10 ms.
+    """
     function, at = parts[0].function, f"%{prefix}.i"
     lanes, adders = function.lanes, [adder for part in parts for adder in _adders(part)]
     count = 1 if lanes is ONE else min(_STREAMS, function.one.program.block // lanes.count)
@@ -46,6 +50,8 @@ def loop(parts: Sequence[Part], prefix: str, label: str) -> Iterator[str]:
     yield f"{prefix}.loop:"
     yield f"  {at} = phi i64 [ {function.begin}, %{label} ], [ %{prefix}.next, %{prefix}.stored ]"
     yield from _carried(parts, prefix, label)
+    if fetches:
+        yield from function.ahead(at, count * lanes.count)
     for line in _vectors(parts, prefix, count):
         yield line if line.endswith(":") else f"  {line}"
     for place, node in adders:
@@ -93,7 +99,7 @@ def _vectors(parts: Sequence[Part], prefix: str, count: int) -> Iterator[str]:
             yield f"{at}.{stream} = add nuw i64 {at}, {stream * lanes.count}"
             at = f"{at}.{stream}"
         for part in parts:
-            yield from _elements(part, part.tag(prefix, stream), at, packed)
+            yield from _elements(part, prefix, stream, at, packed)
             for node in part.stage.largest:
                 name = f"%{part.function.names[node]}"
                 most = f"{name}.more.{stream - 1}" if stream else f"{name}.most"
@@ -112,16 +118,23 @@ def _adders(part: Part) -> list[tuple[int, Node]]:
     ]
 
 
-def _elements(part: Part, tag: str, at: str, packed: dict[str, Packed]) -> Iterator[str]:
+def _elements(
+    part: Part, prefix: str, stream: int, at: str, packed: dict[str, Packed]
+) -> Iterator[str]:
     """The work of a stage on the vector at `at`."""
-    function, stage = part.function, part.stage
+    function, stage, tag = part.function, part.stage, part.tag(prefix, stream)
     lanes, computed = function.lanes, function.computed
     names = function.names_in_loop(stage, tag)
     if part.behind:
         yield f"%{tag}.at = sub nuw i64 {at}, {part.behind}"
         at = f"%{tag}.at"
     if stage.earlier or any(node in stage.elements for node in function.waiting):
-        yield f"%{tag}.place = and i64 {at}, {2 * function.one.program.block - 1}"
+        # What is gone through together lies together, also where memory is begun anew.
+        first = f"%{part.tag(prefix, 0)}.place"
+        if stream:
+            yield f"%{tag}.place = add nuw i64 {first}, {stream * lanes.count}"
+        else:
+            yield f"{first} = and i64 {at}, {function.room - 1}"
     for node in stage.earlier:
         kind = number_type(node, computed)
         kept = f"%{names[node]}.kept"

@@ -9,7 +9,8 @@ from ..language.program import Pass
 from . import llvm_division as division
 from . import llvm_sums as sums
 from .llvm_lanes import ONE, Lanes
-from .llvm_memory import FLOATS, host_number, load, store
+from .llvm_largest import largest
+from .llvm_memory import FLOATS, fetch_run, host_number, load, store
 from .llvm_operations import number_type, operand, operation
 from .llvm_stage_loop import Part, loop
 from .names import identifier, node_names
@@ -17,12 +18,15 @@ from .stages import Stage, roots_of, stages_of
 
 Formats = Mapping[str, Format]
 
+AHEAD = 256  # elements; 512, as in llvm_vectors, took 1.05 to 1.1 times as long on Zen 4
+
 
 class Stages:
     """The lines that both functions share.
 
     begin, end   the first element of the block that they are of, and that behind its last
     number       of the block
+    room         elements that scratch memory holds
     """
 
     def __init__(self, one: Pass, formats: Formats, computed: Format, lanes: Lanes) -> None:
@@ -38,11 +42,12 @@ class Stages:
         narrow = [x for tensor, x in one.written.items() if formats[tensor].itemsize <= 2]
         self.cut = {node for node in narrow if node not in used and node not in waiting}
         self.waiting = [node for node in self.names if node in waiting]
+        self.room = one.program.block
 
     def scratch(self) -> Iterator[str]:
-        """Memory for what waits for a later stage, of two blocks, and for sums."""
+        """Memory for what waits for a later stage, and for sums."""
         for node in self.waiting:
-            kept = f"[{2 * self.one.program.block} x {number_type(node, self.computed)}]"
+            kept = f"[{self.room} x {number_type(node, self.computed)}]"
             yield f"  %{self.names[node]}.kept = alloca {kept}, align 64"
         for place in range(len(self.one.sums)):
             yield f"  %sum{place}.at = alloca double"
@@ -75,6 +80,14 @@ class Stages:
                 label = f"stage{stage.number}.done"
         yield f"  br label %{'block.sums' if self.one.sums else 'range.stored'}"
 
+    def ahead(self, at: str, count: int) -> Iterator[str]:
+        """Lines that ask memory for what lies ahead of so many elements."""
+        yield f"  %ahead.i = add nuw i64 {at}, {AHEAD}"
+        for tensor in self.one.read:
+            if not self.is_of_block(tensor):
+                lines = fetch_run(identifier(tensor), self.formats[tensor], count, "%ahead.i")
+                yield from (f"  {line}" for line in lines)
+
     def count(self) -> Iterator[str]:
         """The number of the block."""
         shift = self.one.program.block.bit_length() - 1
@@ -103,23 +116,12 @@ class Stages:
                     yield f"  {line}"
 
     def _largest(self, node: Node) -> Iterator[str]:
-        """The largest of all lanes: of the halves, then of the halves of that, down to one."""
-        name, most = self.names[node], f"%{self.names[node]}.more"
-        whole, number, count = self.lanes.of(self.whole), FLOATS[self.computed], self.lanes.count
-        if self.lanes is ONE:
-            yield f"%{name} = bitcast {self.whole} {most} to {number}"
-            return
-        largest = f"@llvm.umax.{self.lanes.suffix('i', 8 * self.computed.itemsize)}"
-        while count > 1:
-            count //= 2
-            places = [f"i32 {x + count}" if x < count else "i32 poison" for x in self.lanes.places]
-            half, found = f"%{name}.half.{count}", f"%{name}.of.{count}"
-            mask = f"{self.lanes.of('i32')} <{', '.join(places)}>"
-            yield f"{half} = shufflevector {whole} {most}, {whole} poison, {mask}"
-            yield f"{found} = call {whole} {largest}({whole} {most}, {whole} {half})"
-            most = found
-        yield f"%{name}.lanes = bitcast {whole} {most} to {self.lanes.of(number)}"
-        yield f"%{name} = extractelement {self.lanes.of(number)} %{name}.lanes, i64 0"
+        name, number = self.names[node], FLOATS[self.computed]
+        most = f"%{name}.more"
+        if self.lanes is not ONE:
+            yield from largest(name, [most], self.whole, self.lanes)
+            most = f"%{name}.largest"
+        yield f"%{name} = bitcast {self.whole} {most} to {number}"
 
     @property
     def whole(self) -> str:
