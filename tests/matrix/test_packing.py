@@ -12,8 +12,10 @@ import ruleonce as ro
 from ruleonce.engines import compiled
 from ruleonce.formats import (
     FLOAT32,
+    INT4,
     INT8,
     INT16,
+    UINT4,
     UINT8,
     Choice,
     Part,
@@ -58,6 +60,12 @@ def alone(encode, form):
     return Storage("codes", lambda codes: number(codes), encode, {"codes": Part(form)})
 
 
+def kept_of(codes, form):
+    """The lower bits of whole numbers; two in a byte where these are four."""
+    bytes_ = codes.astype(form.dtype)
+    return bytes_ if form.per_item == 1 else bytes_[::2] & 15 | bytes_[1::2] << 4
+
+
 def written(storage, values):
     """The codes of values, as the cpu engine writes them."""
     optimizer = ro.Optimizer(
@@ -67,35 +75,47 @@ def written(storage, values):
     return optimizer.stored[""]["kept"]
 
 
+of_whole_numbers = pytest.mark.parametrize(
+    ("made", "form"),
+    [
+        *((in_blocks, form) for form in (INT8, UINT8, INT16, INT4, UINT4)),
+        *((alone, form) for form in (INT8, UINT8, INT16)),
+    ],
+    ids=lambda x: getattr(x, "name", None) or x.__name__,
+)
+
+
 @pytest.mark.usefixtures("vectors")
-@pytest.mark.parametrize("form", [INT8, UINT8, INT16], ids=lambda form: form.name)
-@pytest.mark.parametrize("made", [in_blocks, alone])
+@of_whole_numbers
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_lower_bits_of_every_whole_number_of_16_bits_are_kept(form, made, dtype):
+def test_the_lower_bits_of_every_whole_number_of_16_bits_are_kept(made, form, dtype):
     """Beyond those of a code they are cut off, not saturated; nan is 0."""
     whole = np.arange(-(1 << 15), 1 << 15)
-    values = np.insert(whole.astype(dtype), range(0, len(whole), 50), np.nan)
-    expected = np.where(np.isnan(values), 0, values).astype(np.int32).astype(form.dtype)
+    values = np.insert(whole.astype(dtype), range(0, len(whole), 64), np.nan)
+    expected = kept_of(np.where(np.isnan(values), 0, values).astype(np.int32), form)
 
     np.testing.assert_array_equal(written(made(integer, form), values), expected)
 
 
 @pytest.mark.usefixtures("vectors")
-@pytest.mark.parametrize("form", [INT8, UINT8, INT16], ids=lambda form: form.name)
-@pytest.mark.parametrize("made", [in_blocks, alone])
+@of_whole_numbers
 @pytest.mark.parametrize("place", [0, 8, 16])
-def test_bits_are_taken_from_any_place_of_a_pattern(form, made, place):
+def test_bits_are_taken_from_any_place_of_a_pattern(made, form, place):
     patterns = np.random.default_rng(place).integers(0, 1 << 32, 5000, dtype=np.uint32)
     storage = made(lambda x: bits(x) >> place, form)
 
     found = written(storage, patterns.view(np.float32))
 
-    np.testing.assert_array_equal(found, (patterns >> place).astype(form.dtype))
+    np.testing.assert_array_equal(found, kept_of(patterns >> place, form))
 
 
 @pytest.mark.usefixtures("vectors")
 @pytest.mark.parametrize("formats", [{}, {"w": "bfloat16+8"}, {"w": "bfloat16+16"}], ids=str)
-@pytest.mark.parametrize("states", [{}, {"m": "int8", "v": "uint8_sqrt"}], ids=["", "8bit"])
+@pytest.mark.parametrize(
+    "states",
+    [{}, {"m": "int8", "v": "uint8_sqrt"}, {"m": "int4", "v": "uint4_sqrt"}],
+    ids=["32bit", "8bit", "4bit"],
+)
 @pytest.mark.parametrize("gradients", [ml_dtypes.bfloat16, np.float32, np.float64])
 def test_what_is_narrow_is_read_and_written_as_by_the_reference(formats, states, gradients):
     found = []

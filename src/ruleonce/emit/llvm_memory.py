@@ -6,7 +6,7 @@ bfloat16 everywhere, so its 16 bits are moved as an integer: they are the upper 
 
 from collections.abc import Iterator, Mapping
 
-from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, UINT8, Format
+from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT4, INT8, INT16, UINT4, UINT8, Format
 from ..language.bits import INDEX
 from ..language.graph import Node
 from .llvm_lanes import ONE, Lanes
@@ -17,7 +17,8 @@ from .names import identifier
 # The type of a number in a kernel, and of an element in memory.
 FLOATS: Mapping[Format, str] = {FLOAT64: "double", FLOAT32: "float"}
 STORED_AS: Mapping[Format, str] = {
-    **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
+    **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16", INT4: "i8",
+    UINT4: "i8",
 }  # fmt: skip
 
 CACHE_LINE = 64  # bytes

@@ -13,6 +13,7 @@ from ..language.bits import is_bfloat16
 from ..language.graph import Node
 from .llvm_lanes import Lanes
 from .llvm_memory import STORED_AS, in_upper_half, store
+from .llvm_nibbles import store_pairs
 from .llvm_picking import picked
 
 
@@ -30,9 +31,11 @@ class Packed:
 
 
 def together(form: Format, computed: Format) -> int:
-    """How many vectors of 32 bits fill one of a format; 1 where they are not packed."""
+    """How many vectors of 32 bits fill one of a format, or half of one where two numbers share a
+    byte; 1 where they are not packed.
+    """
     fits = form is BFLOAT16 and computed is FLOAT32
-    return 4 // form.itemsize if fits or (form.is_integer and form.per_item == 1) else 1
+    return 4 // form.itemsize if fits or form.is_integer else 1
 
 
 def store_packed(prefix: str, one: Packed, computed: Format, lanes: Lanes) -> Iterator[str]:
@@ -54,6 +57,9 @@ def store_packed(prefix: str, one: Packed, computed: Format, lanes: Lanes) -> It
             found = [f"%{name}.chosen" for _, name, _ in group]
         yield from narrowed(result, found, kind, lanes, upper=is_upper)
         _, name, at = group[0]
+        if form.per_item > 1:
+            yield from store_pairs(name, f"%{result}", Lanes(many * lanes.count), at)
+            continue
         yield f"%{name}.out = getelementptr {STORED_AS[form]}, ptr %{name}.at, i64 {at}"
         yield f"store {kept} %{result}, ptr %{name}.out, align {form.itemsize}"
 
