@@ -15,12 +15,12 @@ Writer = Callable[[Rule, str], str]
 
 
 def _ir(rule: Rule, dtype: str) -> str:
-    from ..engines.native import fused
+    from ..engines.native import fused, vbmi
 
     form = format_of(dtype, "--dtype")
     program = rule.program()
     formats = dict.fromkeys(program.tensors, form)
-    return llvm.emit(program, formats, computed_in([form]), fused())
+    return llvm.emit(program, formats, computed_in([form]), fused(), vbmi=vbmi())
 
 
 def _triton(rule: Rule, dtype: str) -> str:

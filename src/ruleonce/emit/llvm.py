@@ -18,6 +18,7 @@ in the rule's order.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..formats import FLOAT64, Format
 from ..language.bits import is_bfloat16
@@ -50,16 +51,20 @@ Formats = Mapping[str, Format]
 _WIDE = ("declare double @llvm.fabs.f64(double)", "declare double @llvm.sqrt.f64(double)")
 
 
-def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -> str:
+def emit(
+    program: Program, formats: Formats, computed: Format, fused: int = 0, *, vbmi: bool = False
+) -> str:
     """The IR of `program` for tensors of these formats, computed in float32 or float64.
 
     fused   the bits of a vector that the processor multiplies and adds in one instruction; 0 where
             there is no such instruction
+    vbmi    whether it is an x86 with AVX-512 VBMI
     """
     number = FLOATS[computed]
     kept = ", ".join(f"{tensor} {formats[tensor].name}" for tensor in program.tensors)
     used = {node.op for node in (*program.body, *program.measured)}
-    lanes = next(filter(None, (_lanes_of(one, computed, fused) for one in program.passes)), None)
+    passes = [(one, _lanes_of(one, computed, fused, vbmi)) for one in program.passes]
+    lanes = next((lanes for _, lanes in passes if lanes), None)
     called = [
         *(f"declare {number} @llvm.{f}.{_suffix(computed)}({number})" for f in ("fabs", "sqrt")),
         *(_WIDE if computed is not FLOAT64 and program.measured else ()),
@@ -73,7 +78,7 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     lines = [
         f"; {program.name}: {kept}; computed in {computed.name}",
         "",
-        *(line for one in program.passes for line in _pass(one, formats, computed, fused)),
+        *(line for one, lanes in passes for line in _pass(one, formats, computed, lanes)),
         *measured.functions(program),
         *dict.fromkeys(called),  # several parts call fma
         "",
@@ -81,10 +86,9 @@ def emit(program: Program, formats: Formats, computed: Format, fused: int = 0) -
     return "\n".join(lines)
 
 
-def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator[str]:
+def _pass(one: Pass, formats: Formats, computed: Format, lanes: Lanes | None) -> Iterator[str]:
     """The functions of one pass."""
     name = identifier(one.name)
-    lanes = _lanes_of(one, computed, fused)
     if one.program.block:
         if lanes:
             yield from blocks.whole_blocks(one, formats, computed, lanes, name)
@@ -99,10 +103,12 @@ def _pass(one: Pass, formats: Formats, computed: Format, fused: int) -> Iterator
     yield ""
 
 
-def _lanes_of(one: Pass, computed: Format, fused: int) -> Lanes | None:
+def _lanes_of(one: Pass, computed: Format, fused: int, vbmi: bool) -> Lanes | None:
     if one.program.block:
-        return blocks.lanes_of(one, computed, fused)
-    return None if one.counts else vectors.lanes_of(one, computed, fused)
+        lanes = blocks.lanes_of(one, computed, fused)
+    else:
+        lanes = None if one.counts else vectors.lanes_of(one, computed, fused)
+    return replace(lanes, vbmi=vbmi) if lanes else None
 
 
 def _is_stored(program: Program) -> bool:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """A number of elements; what is written for one is written for any number of them."""
+    """A number of elements; what is written for one is written for any number of them.
+
+    vbmi   whether they lie in registers of an x86 with AVX-512 VBMI
+    """
 
     count: int = 1
+    vbmi: bool = False
 
     @property
     def places(self) -> range:

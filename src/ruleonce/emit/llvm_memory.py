@@ -6,17 +6,19 @@ bfloat16 everywhere, so its 16 bits are moved as an integer: they are the upper 
 
 from collections.abc import Iterator, Mapping
 
-from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, UINT8, Format
+from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT4, INT8, INT16, UINT4, UINT8, Format
 from ..language.bits import INDEX
 from ..language.graph import Node
 from .llvm_lanes import ONE, Lanes
 from .llvm_nibbles import load_nibbles, store_nibbles
+from .llvm_picking import picked
 from .names import identifier
 
 # The type of a number in a kernel, and of an element in memory.
 FLOATS: Mapping[Format, str] = {FLOAT64: "double", FLOAT32: "float"}
 STORED_AS: Mapping[Format, str] = {
-    **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16",
+    **FLOATS, FLOAT16: "half", BFLOAT16: "i16", INT8: "i8", UINT8: "i8", INT16: "i16", INT4: "i8",
+    UINT4: "i8",
 }  # fmt: skip
 
 CACHE_LINE = 64  # bytes
@@ -66,14 +68,27 @@ def load(
         return
     if form is BFLOAT16:
         bits, real = lanes.of("i32"), lanes.of("float")
-        yield f"%{tensor}.wide = zext {kept} {loaded} to {bits}"
-        yield f"%{tensor}.bits = shl {bits} %{tensor}.wide, {lanes.all('i32', '16')}"
+        if lanes.vbmi:
+            yield from _in_upper_halves(tensor, f"{kept} {loaded}", lanes)
+        else:
+            yield f"%{tensor}.wide = zext {kept} {loaded} to {bits}"
+            yield f"%{tensor}.bits = shl {bits} %{tensor}.wide, {lanes.all('i32', '16')}"
         single = f"%{tensor}" if computed is FLOAT32 else f"%{tensor}.single"
         yield f"{single} = bitcast {bits} %{tensor}.bits to {real}"
         if computed is FLOAT64:
             yield f"%{tensor} = fpext {real} {single} to {number}"
     elif form is not computed:
         yield f"%{tensor} = fpext {kept} {loaded} to {number}"
+
+
+def _in_upper_halves(tensor: str, halves: str, lanes: Lanes) -> Iterator[str]:
+    """Lines that leave numbers of 16 bits in the upper halves of those in %<tensor>.bits."""
+    few, count = Lanes(2 * lanes.count).of("i8"), 4 * lanes.count
+    places = [byte // 4 * 2 + byte % 2 for byte in range(count)]
+    own = int("1100" * lanes.count, 2)
+    yield f"%{tensor}.bytes = bitcast {halves} to {few}"
+    yield from picked(f"{tensor}.spread", f"{few} %{tensor}.bytes", places, own)
+    yield f"%{tensor}.bits = bitcast {Lanes(count).of('i8')} %{tensor}.spread to {lanes.of('i32')}"
 
 
 def fetch(tensor: str, form: Format, ahead: int) -> Iterator[str]:

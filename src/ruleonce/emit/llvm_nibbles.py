@@ -36,25 +36,34 @@ def load_nibbles(tensor: str, form: Format, lanes: Lanes, at: str) -> Iterator[s
 def store_nibbles(tensor: str, value: str, lanes: Lanes, at: str) -> Iterator[str]:
     """Lines that write the lower 4 bits of whole numbers from `at` on."""
     t, whole = f"%{tensor}", lanes.of("i32")
-    yield from _address(tensor, at, "out")
-    yield f"{t}.half = and {whole} {value}, {lanes.all('i32', '15')}"
-    if lanes is ONE:
-        yield from _place(tensor, at, "out.")
-        yield f"{t}.old = load i8, ptr {t}.out"
-        yield f"{t}.old.wide = zext i8 {t}.old to i32"
-        yield f"{t}.mask = lshr i32 240, {t}.out.shift"  # the other half
-        yield f"{t}.rest = and i32 {t}.old.wide, {t}.mask"
-        yield f"{t}.moved = shl i32 {t}.half, {t}.out.shift"
-        yield f"{t}.new = or i32 {t}.rest, {t}.moved"
-        yield f"{t}.byte = trunc i32 {t}.new to i8"
-        yield f"store i8 {t}.byte, ptr {t}.out"
+    if lanes is not ONE:
+        yield f"{t}.narrow = trunc {whole} {value} to {lanes.of('i8')}"
+        yield from store_pairs(tensor, f"{t}.narrow", lanes, at)
         return
-    pairs = Lanes(lanes.count // 2)
-    wide, some = f"<{pairs.count} x i64>", f"<{pairs.count} x i8>"
-    yield f"{t}.pairs = bitcast {whole} {t}.half to {wide}"
-    yield f"{t}.moved = lshr {wide} {t}.pairs, splat (i64 28)"
-    yield f"{t}.new = or {wide} {t}.pairs, {t}.moved"
-    yield f"{t}.bytes = trunc {wide} {t}.new to {some}"
+    yield from _address(tensor, at, "out")
+    yield from _place(tensor, at, "out.")
+    yield f"{t}.half = and i32 {value}, 15"
+    yield f"{t}.old = load i8, ptr {t}.out"
+    yield f"{t}.old.wide = zext i8 {t}.old to i32"
+    yield f"{t}.mask = lshr i32 240, {t}.out.shift"  # the other half
+    yield f"{t}.rest = and i32 {t}.old.wide, {t}.mask"
+    yield f"{t}.moved = shl i32 {t}.half, {t}.out.shift"
+    yield f"{t}.new = or i32 {t}.rest, {t}.moved"
+    yield f"{t}.byte = trunc i32 {t}.new to i8"
+    yield f"store i8 {t}.byte, ptr {t}.out"
+
+
+def store_pairs(tensor: str, numbers: str, lanes: Lanes, at: str) -> Iterator[str]:
+    """The same for a vector of bytes."""
+    t, pairs = f"%{tensor}", Lanes(lanes.count // 2)
+    words, some = pairs.of("i16"), pairs.of("i8")
+    yield from _address(tensor, at, "out")
+    yield f"{t}.pairs = bitcast {lanes.of('i8')} {numbers} to {words}"
+    yield f"{t}.low = and {words} {t}.pairs, {pairs.all('i16', '15')}"
+    yield f"{t}.moved = lshr {words} {t}.pairs, {pairs.all('i16', '4')}"
+    yield f"{t}.high = and {words} {t}.moved, {pairs.all('i16', '240')}"
+    yield f"{t}.both = or {words} {t}.low, {t}.high"
+    yield f"{t}.bytes = trunc {words} {t}.both to {some}"
     yield f"store {some} {t}.bytes, ptr {t}.out, align 1"
 
 

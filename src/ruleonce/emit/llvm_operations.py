@@ -145,7 +145,7 @@ def operation(
         text = _ALL[computed][node.op]
         if is_cut and node.op in (bits.INTEGER, bits.SMALL_INTEGER):
             text = _CUT_INTEGER
-        elif node.op is bits.WITHIN and lanes == Lanes(16) and computed is FLOAT32:
+        elif node.op is bits.WITHIN and lanes.count == 16 and computed is FLOAT32:
             text = _WITHIN_AVX512
         text = text.format(
             *operands,
@@ -181,7 +181,7 @@ def declarations_of_bits(computed: Format, lanes: Lanes) -> Iterator[str]:
     yield f"declare {number} @llvm.roundeven.{suffix}({number})"
     yield f"declare {number} @llvm.fma.{suffix}({number}, {number}, {number})"
     yield f"declare {whole} @llvm.lrint.{place}.{suffix}({number})"
-    if lanes == Lanes(16) and computed is FLOAT32:
+    if lanes.count == 16 and computed is FLOAT32:
         asked = f"{number}, {number}, i32, {number}, i16, i32"
         yield f"declare {number} {_RANGE}({asked})"
 

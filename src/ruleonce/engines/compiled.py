@@ -15,7 +15,7 @@ from .batch import Batch, Inputs, no_numbers
 from .between import Between
 from .host import host_function
 from .memory import address
-from .native import Native, compile_ir, fused
+from .native import Native, compile_ir, fused, vbmi
 from .sweep import Sweep, Team
 
 _LENGTH, _NUMBERS, _FIRST = 0, 1, 2  # columns of the table; see emit.llvm
@@ -128,4 +128,4 @@ def kernel(one: Pass, formats: tuple[tuple[str, Format], ...]) -> Native:
 def emitted(program: Program, formats: tuple[tuple[str, Format], ...]) -> str:
     """The IR of a program for tensors of these formats."""
     computed = computed_in(form for _, form in formats)
-    return llvm.emit(program, dict(formats), computed, fused())
+    return llvm.emit(program, dict(formats), computed, fused(), vbmi=vbmi())

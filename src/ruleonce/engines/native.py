@@ -92,6 +92,14 @@ def fused() -> int:
     return 256 if has.get("avx2") and has.get("fma") else 0
 
 
+@cache
+def vbmi() -> bool:
+    """Whether this processor is an x86 with AVX-512 VBMI: Ice Lake, Zen 4 and later ones."""
+    with UNFORKABLE:
+        has = llvm.get_host_cpu_features()
+    return all(has.get(name) for name in ("avx512vbmi", "avx512vl"))
+
+
 def _optimized(source: str, machine: Any) -> Any:
     module = llvm.parse_assembly(source)
     module.verify()
