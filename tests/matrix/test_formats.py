@@ -107,7 +107,7 @@ def any_codes(rng):
 # For a GPU these are made of the operations of others, and meet no rule in a way of their own. Some
 # rules stand for all: with few tensors, with many, with sums, and one that leaves a state as it is.
 # What is new in these formats is in tests/engines/test_gpu_formats.py; the others meet every rule.
-AS_OTHERS = {"int4", "uint4_sqrt", "float16+8", "float16+16"}
+AS_OTHERS = {"int4", "uint4_sqrt", "uint8_sqrt_stochastic", "float16+8", "float16+16"}
 SAMPLE = (ro.rules.adam, ro.rules.lion, ro.rules.adan, ro.rules.lamb, ro.rules.sophia)
 ON_DEVICE = [x for x in CASES if x.values[1] not in AS_OTHERS or x.values[0] in SAMPLE]
 
